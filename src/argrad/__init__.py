@@ -1,0 +1,1 @@
+"""Differentiable argmin and argmax, and bilevel optimisation."""
