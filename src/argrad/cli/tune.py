@@ -1,0 +1,104 @@
+"""`argrad tune`."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from argrad.cli.exits import INTERRUPTED, clear_exits
+
+
+class TaskOption(StrEnum):
+    """What `--task` takes."""
+
+    classification = "classification"
+    regression = "regression"
+
+
+class GranularityOption(StrEnum):
+    """What `--granularity` takes."""
+
+    shared = "shared"
+    per_feature = "per-feature"
+
+
+def tune(
+    table: Annotated[
+        str | None,
+        typer.Argument(help="A CSV or Parquet file. Without it: the embedded breast cancer table."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column to predict.", metavar="COLUMN")
+    ] = None,
+    task: Annotated[
+        TaskOption | None, typer.Option(help="Instead of inferring it from the target.")
+    ] = None,
+    granularity: Annotated[
+        GranularityOption, typer.Option(help="One shared penalty, or one per feature.")
+    ] = GranularityOption.shared,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+    test_size: Annotated[float, typer.Option(help="Share of the rows set aside first.")] = 0.25,
+    seed: Annotated[int, typer.Option(help="Seed of the rows' shuffling and of TPE.", min=0)] = 0,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave a column out; may be repeated.", metavar="COLUMN"),
+    ] = None,
+    categories: Annotated[
+        list[str] | None,
+        typer.Option(help="Take a column as categories; may be repeated.", metavar="COLUMN"),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option(help="Also run grid search and, if Optuna is installed, TPE.")
+    ] = True,
+    max_evaluations: Annotated[
+        int | None, typer.Option(help="Stop the gradient search after so many evaluations.", min=1)
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the results.", metavar="FOLDER")] = Path(
+        "argrad-results"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, the content of result.json.")
+    ] = False,
+) -> None:
+    """Tune the penalty of a linear model on a table, and compare ways of doing so.
+
+    Writes result.json, model.skops and two pictures. Ctrl-C keeps the best so far and ends with
+    exit code 130; input that cannot be used ends with exit code 2 and nothing written.
+    """
+    with clear_exits():
+        from rich.console import Console
+
+        from argrad.cli.comparison import print_comparison
+        from argrad.cli.progress import shown_progress
+        from argrad.report import save_results, tune_table
+        from argrad.report.writing import check_folder
+
+        check_folder(output)
+        with shown_progress(Console(stderr=True)) as progress:
+            result = tune_table(
+                table,
+                target,
+                task=None if task is None else task.value,
+                granularity=granularity.value,
+                folds=folds,
+                test_size=test_size,
+                seed=seed,
+                compare=compare,
+                max_evaluations=max_evaluations,
+                drop=drop or (),
+                categories=categories or (),
+                progress=progress,
+            )
+            progress.stage("writing the results")
+            content = save_results(result, output)
+        if as_json:
+            typer.echo(json.dumps(content, indent=2, allow_nan=False))
+        else:
+            print_comparison(result, content, Console())
+        if result.interrupted:
+            typer.echo("argrad: interrupted; the best so far was kept.", err=True)
+            raise typer.Exit(INTERRUPTED)

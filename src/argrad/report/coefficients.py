@@ -1,0 +1,114 @@
+"""A picture of the recommended model's coefficients, and of the penalty it was tuned to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from argrad.report.style import COLOURS, MARKERS, NAMES, new_figure, quiet, save_figure
+from argrad.report.tuning import TuneResult
+
+# More bars than this cannot be read.
+_MOST_BARS = 20
+_LONGEST_NAME = 32
+
+
+def draw_coefficients(result: TuneResult, path: Path) -> None:
+    """Write a PNG: the largest coefficients and, beside them, the penalties.
+
+    One shared penalty is shown on the curve of CV loss against penalty that the searches
+    traced; penalties per feature are shown feature by feature.
+    """
+    names, coefficients = _coefficients(result)
+    size = np.abs(coefficients).max(axis=0)
+    largest = np.argsort(size, kind="stable")[-_MOST_BARS:]
+    penalties = np.asarray(result.best.params[result.problem.penalty], dtype=float)
+    figure = new_figure(11.0, 1.8 + 0.26 * max(len(largest), 10))
+    left, right = figure.subplots(1, 2, sharey=bool(penalties.ndim))
+    if len(coefficients) == 1:
+        _draw_bars(left, coefficients[0, largest])
+    else:
+        _draw_classes(figure, left, coefficients[:, largest], result.best.estimator.classes_)
+    left.set_yticks(range(len(largest)), [names[place] for place in largest])
+    shown = f"the {len(largest)} largest of {len(names)}" if len(names) > len(largest) else "all"
+    left.set_title(f"coefficients ({shown})", fontsize=10)
+    if penalties.ndim:
+        _draw_penalties(right, penalties[largest], result.problem.penalty)
+    else:
+        _draw_curve(right, result)
+    figure.suptitle(f"{result.target.name}: the model of the {NAMES[result.best.name]}")
+    save_figure(figure, path)
+
+
+def _coefficients(result: TuneResult) -> tuple[list[str], np.ndarray]:
+    """Names of the prepared features and coefficients of shape (1 or classes, features)."""
+    pipeline = result.best.estimator
+    prepared = pipeline.named_steps["prepare"].get_feature_names_out()
+    names = [_short(name.partition("__")[2]) for name in prepared]
+    return names, np.atleast_2d(pipeline.named_steps["model"].coef_)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _draw_bars(axes: Any, coefficients: np.ndarray) -> None:
+    colours = np.where(coefficients < 0, COLOURS["grid"], COLOURS["gradient"])
+    axes.barh(range(len(coefficients)), coefficients, color=colours, height=0.7)
+    axes.axvline(0.0, color="0.3", linewidth=0.8)
+    axes.set_xlabel("coefficient (numbers scaled to unit variance)")
+    quiet(axes)
+
+
+def _draw_classes(figure: Any, axes: Any, coefficients: np.ndarray, classes: Any) -> None:
+    limit = float(np.abs(coefficients).max()) or 1.0
+    image = axes.imshow(coefficients.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    turned = {"rotation": 45, "ha": "right"} if len(classes) > 4 else {}
+    axes.set_xticks(range(len(classes)), [_short(str(label)) for label in classes], **turned)
+    axes.set_xlabel("class")
+    axes.invert_yaxis()
+    figure.colorbar(image, ax=axes, label="coefficient (numbers scaled to unit variance)")
+
+
+def _draw_penalties(axes: Any, penalties: np.ndarray, name: str) -> None:
+    axes.plot(penalties, range(len(penalties)), "o", color=COLOURS["gradient"])
+    axes.set_xscale("log")
+    axes.set_xlabel(_meaning(name))
+    axes.set_title("penalty of each feature", fontsize=10)
+    quiet(axes)
+
+
+def _draw_curve(axes: Any, result: TuneResult) -> None:
+    penalty = result.problem.penalty
+    for outcome in result.outcomes:
+        if penalty not in outcome.history:  # penalties per feature have no place on this axis
+            continue
+        history = outcome.history.sort_values(penalty)
+        axes.plot(
+            history[penalty],
+            history["cv_loss"],
+            linestyle="-" if outcome.name == "grid" else "none",
+            linewidth=1.0,
+            marker=MARKERS[outcome.name],
+            markersize=3 if outcome.name == "grid" else 5,
+            color=COLOURS[outcome.name],
+            label=NAMES[outcome.name],
+            zorder=3 if outcome.name == "gradient" else 2,
+        )
+    chosen = float(result.best.params[penalty])
+    axes.axvline(chosen, color="0.3", linestyle="--", linewidth=1.0, label=f"chosen: {chosen:.3g}")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(_meaning(penalty))
+    axes.set_ylabel(f"CV loss ({result.problem.loss_name})")
+    axes.set_title("CV loss against the shared penalty", fontsize=10)
+    axes.legend(frameon=False)
+    quiet(axes)
+
+
+def _meaning(penalty: str) -> str:
+    if penalty.endswith("C"):
+        return "C, the inverse penalty (right: weaker)"
+    return "alpha, the penalty (right: stronger)"

@@ -1,0 +1,62 @@
+"""The folder of results: `result.json`, the model and two pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from argrad.report.coefficients import draw_coefficients
+from argrad.report.convergence import draw_convergence
+from argrad.report.model import MODEL_FILE, save_model
+from argrad.report.searches.outcome import finite, plain
+from argrad.report.tuning import TuneResult
+from argrad.report.writing import whole_folder
+
+FILES = {
+    "result": "result.json",
+    "model": MODEL_FILE,
+    "convergence": "convergence.png",
+    "coefficients": "coefficients.png",
+}
+
+
+def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
+    """The JSON object of a result whose files are in `folder`; it holds no NaN."""
+    best = result.best
+    return {
+        "data": {
+            "table": result.table,
+            "target": result.target.name,
+            "rows": result.rows,
+            "train_rows": len(result.problem.y),
+            "test_rows": len(result.problem.y_test),
+            "folds": len(result.problem.folds),
+            "seed": result.problem.seed,
+            "numbers": len(result.columns.numbers),
+            "categories": len(result.columns.categories),
+            "dropped": result.columns.dropped,
+            "notes": result.notes,
+        },
+        "task": result.target.task,
+        "recommended": {
+            "search": best.name,
+            "granularity": result.best_granularity,
+            "params": plain(best.params),
+        },
+        "searches": [outcome.summary() for outcome in result.outcomes],
+        "optimism": finite(result.optimism),
+        "files": {what: str(Path(folder) / name) for what, name in FILES.items()},
+    }
+
+
+def save_results(result: TuneResult, folder: str | Path) -> dict[str, Any]:
+    """Write the results into `folder`, all or none, and return what `result.json` holds."""
+    content = summary(result, folder)
+    with whole_folder(Path(folder)) as partial:
+        save_model(result.best.estimator, partial / FILES["model"])
+        draw_convergence(result, partial / FILES["convergence"])
+        draw_coefficients(result, partial / FILES["coefficients"])
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        (partial / FILES["result"]).write_text(text + "\n", encoding="utf-8")
+    return content

@@ -1,0 +1,57 @@
+"""scikit-learn's grid search, for comparison."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from argrad.report.progress import Progress
+from argrad.report.searches.outcome import SearchOutcome
+from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, TuningProblem
+
+NAME = "grid"
+POINTS = 50
+
+
+def grid_search(problem: TuningProblem, progress: Progress) -> SearchOutcome:
+    """Try `POINTS` penalties, evenly spaced in their logarithm, on every fold."""
+    values = np.geomspace(LOWEST, HIGHEST, POINTS)
+    search = GridSearchCV(
+        problem.pipeline, {problem.penalty: values}, cv=problem.folds, scoring=problem.scoring
+    )
+    progress.stage(f"grid search ({POINTS} penalties, {POINTS * len(problem.folds) + 1} fits)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = time.perf_counter()
+        search.fit(problem.X, problem.y)
+        seconds = time.perf_counter() - start
+    test_loss, test_score = problem.held_out(search.best_estimator_)
+    return SearchOutcome(
+        name=NAME,
+        fits=POINTS * len(problem.folds) + 1,
+        seconds=seconds,
+        cv_loss=-float(search.best_score_),
+        test_loss=test_loss,
+        test_score=test_score,
+        params={problem.penalty: float(search.best_params_[problem.penalty])},
+        estimator=search.best_estimator_,
+        history=_history(search.cv_results_, problem),
+    )
+
+
+def _history(results: dict, problem: TuningProblem) -> pd.DataFrame:
+    folds = len(problem.folds)
+    seconds = folds * (results["mean_fit_time"] + results["mean_score_time"])
+    return pd.DataFrame(
+        {
+            "fits": folds * np.arange(1, POINTS + 1),
+            "seconds": np.cumsum(seconds),
+            "cv_loss": -results["mean_test_score"],
+            problem.penalty: results[f"param_{problem.penalty}"].astype(float),
+        }
+    )

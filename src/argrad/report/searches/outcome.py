@@ -1,0 +1,68 @@
+"""What a search found, what it cost, and which of several is recommended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# Cross-validation losses closer than this are equal: solvers' tolerances are no finer.
+_EQUAL = 1e-4
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """The best that one search found.
+
+    `fits` counts every fit of the model, the final one on all training rows included; `seconds`
+    is wall time, that final fit included; `cv_loss` is the mean over folds of the validation
+    loss; `history` has one row an evaluation with the columns fits, seconds, cv_loss (all at
+    that point) and one for each parameter.
+    """
+
+    name: str
+    fits: int
+    seconds: float
+    cv_loss: float
+    test_loss: float
+    test_score: float | None
+    params: dict[str, Any]
+    estimator: Any
+    history: pd.DataFrame
+    interrupted: bool = False
+
+    def summary(self) -> dict[str, Any]:
+        """The outcome as JSON knows it."""
+        return {
+            "name": self.name,
+            "fits": self.fits,
+            "seconds": self.seconds,
+            "cv_loss": finite(self.cv_loss),
+            "test_loss": finite(self.test_loss),
+            "test_score": finite(self.test_score),
+            "interrupted": self.interrupted,
+        }
+
+
+def recommended(outcomes: Sequence[SearchOutcome]) -> SearchOutcome:
+    """The outcome with the lowest CV loss; among (nearly) equal ones the one of fewest fits.
+
+    The held-out rows have no say, or their loss would no longer be an honest estimate.
+    """
+    lowest = min(outcome.cv_loss for outcome in outcomes)
+    equal = [each for each in outcomes if each.cv_loss <= lowest + _EQUAL * abs(lowest)]
+    return min(equal, key=lambda outcome: outcome.fits)
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON knows them: numbers, and lists for one penalty per feature."""
+    return {name: np.asarray(value).tolist() for name, value in params.items()}

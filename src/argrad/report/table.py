@@ -1,0 +1,190 @@
+"""Tables: CSV and Parquet files, data frames, and the embedded table."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import warnings
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from argrad.report.errors import TableError, listed
+
+EMBEDDED = "breast cancer (embedded)"
+EMBEDDED_TARGET = "diagnosis"
+
+_DELIMITED = {".csv", ".tsv", ".txt"}
+_PARQUET = {".parquet", ".pq"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named data frame whose columns all have different, textual names."""
+
+    name: str
+    frame: pd.DataFrame
+
+
+def embedded_table() -> Table:
+    """scikit-learn's breast cancer table, its target the column `diagnosis` in words."""
+    from sklearn.datasets import load_breast_cancer
+
+    data = load_breast_cancer(as_frame=True)
+    words = {code: str(word) for code, word in enumerate(data.target_names)}
+    return Table(EMBEDDED, data.data.assign(**{EMBEDDED_TARGET: data.target.map(words)}))
+
+
+def as_table(source: str | Path | pd.DataFrame | None, as_text: Collection[str] = ()) -> Table:
+    """The table that `source` names: a file, a data frame, or (`None`) the embedded one.
+
+    Columns named in `as_text` are read as text even if they look like numbers. Raises
+    `TableError` if the file is missing, unreadable or empty, or two columns share a name.
+    """
+    if source is None:
+        return embedded_table()
+    if isinstance(source, pd.DataFrame):
+        return _checked("data frame", source, [str(column) for column in source.columns])
+    path = Path(source)
+    check_suffix(path)
+    if path.is_dir():
+        raise TableError(f"'{path}' is a folder, not a table: name the file in it.")
+    if not path.exists():
+        raise TableError(f"There is no file '{path}'{_nearest_file(path)}: check the path.")
+    try:
+        if path.suffix.lower() in _PARQUET:
+            return _read_parquet(path)
+        return _read_delimited(path, as_text)
+    except OSError as error:
+        raise TableError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `TableError` unless `path` ends as a table that can be read or written does."""
+    if path.suffix.lower() not in _DELIMITED | _PARQUET:
+        ending = f"ends in '{path.suffix}'" if path.suffix else "has no suffix"
+        raise TableError(
+            f"'{path}' {ending}, which is not a table format known here: "
+            "use .csv (or .tsv) or .parquet."
+        )
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether `path` names a Parquet file."""
+    return path.suffix.lower() in _PARQUET
+
+
+def split_target(table: Table, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    """The feature columns and the target column. Raises `TableError` if there is no such column."""
+    columns = list(table.frame.columns)
+    if target not in columns:
+        folded = {column.casefold(): column for column in columns}
+        near = difflib.get_close_matches(target.casefold(), folded, n=1, cutoff=0.5)
+        suggestion = f" Did you mean '{folded[near[0]]}'?" if near else ""
+        raise TableError(
+            f"{table.name} has no column '{target}'.{suggestion} "
+            f"Its columns are {listed(columns, limit=40)}."
+        )
+    return table.frame.drop(columns=target), table.frame[target]
+
+
+def _nearest_file(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (nor a folder '{path.parent}')"
+    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f" (did you mean '{path.parent / near[0]}'?)" if near else ""
+
+
+def _read_parquet(path: Path) -> Table:
+    from pyarrow import ArrowException, parquet
+
+    try:
+        names = parquet.read_schema(path).names
+        # pandas' own metadata would turn some columns into the index; an unnamed one is no data.
+        _check_duplicates(str(path), names)
+        frame = pd.read_parquet(path)
+    except (ArrowException, ValueError) as error:
+        if isinstance(error, TableError):
+            raise
+        raise TableError(
+            f"'{path}' is not a Parquet file that can be read ({_first_line(error)}): "
+            "write it again, or use CSV."
+        ) from error
+    named_index = [name for name in frame.index.names if name is not None]
+    if named_index:
+        frame = frame.reset_index()
+    return _checked(str(path), frame, [str(column) for column in frame.columns])
+
+
+def _read_delimited(path: Path, as_text: Collection[str]) -> Table:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as lines:
+            first = lines.readline()
+            if not first.strip():
+                raise TableError(f"'{path}' is empty: it needs a header line and rows.")
+            delimiter = _delimiter(first)
+            lines.seek(0)
+            header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+        names = [name.strip() or f"unnamed {place}" for place, name in enumerate(header, 1)]
+        _check_duplicates(str(path), names)
+        with warnings.catch_warnings():
+            # A row longer than the header is cut with no more than this warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path,
+                sep=delimiter,
+                header=0,
+                names=names,
+                index_col=False,
+                dtype={name: str for name in names if name in as_text},
+                skipinitialspace=True,
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"'{path}' is not UTF-8 text (byte {error.start}): save it as UTF-8."
+        ) from error
+    except pd.errors.ParserWarning as error:
+        raise TableError(
+            f"'{path}' has rows with more fields than its {len(names)} column names: "
+            "mend the header line."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise TableError(
+            f"'{path}' is not a regular table ({_first_line(error)}): "
+            "each row needs as many fields as the header."
+        ) from error
+    return _checked(str(path), frame, names)
+
+
+def _delimiter(header: str) -> str:
+    """The one of comma, semicolon and tab that the header line uses most."""
+    unquoted = "".join(header.split('"')[::2])
+    return max([",", ";", "\t"], key=unquoted.count)
+
+
+def _checked(name: str, frame: pd.DataFrame, names: Sequence[str]) -> Table:
+    _check_duplicates(name, names)
+    if frame.empty:
+        what = "rows" if len(names) else "columns"
+        raise TableError(f"{name} is empty: it has no {what}.")
+    frame = frame.set_axis(list(names), axis="columns").reset_index(drop=True)
+    return Table(name, frame)
+
+
+def _check_duplicates(name: str, names: Sequence[str]) -> None:
+    repeated = [column for column, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise TableError(
+            f"{name} has more than one column called {listed(repeated)}: "
+            "rename or remove the duplicates."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
