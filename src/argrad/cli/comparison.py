@@ -29,8 +29,9 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
         say(f"Note: {escape(note)}.")
     console.print(_table(result))
     say(
-        f"Losses are {problem.loss_name}, lower is better. Seconds are wall time with the final "
-        "fit;\nthe gradient search's include JAX's compilation, not the import of JAX."
+        f"Losses are {problem.loss_name}, lower is better; {problem.score_name} is on the held-out "
+        "rows.\nSeconds are wall time with the final fit; the gradient search's include JAX's "
+        "compilation,\nnot the import of JAX."
     )
     best = content["recommended"]
     say(
@@ -48,10 +49,10 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
 
 def _table(result: TuneResult) -> Table:
     table = Table()
-    table.add_column("search")
+    table.add_column("search", no_wrap=True)
     for heading in ("fits", "seconds", "CV loss", "held-out loss"):
         table.add_column(heading, justify="right")
-    table.add_column(f"held-out {result.problem.score_name}", justify="right")
+    table.add_column(result.problem.score_name, justify="right")
     for outcome in result.outcomes:
         score = "" if outcome.test_score is None else f"{outcome.test_score:.4f}"
         interrupted = " (interrupted)" if outcome.interrupted else ""
@@ -59,8 +60,8 @@ def _table(result: TuneResult) -> Table:
             _NAMES[outcome.name] + interrupted,
             str(outcome.fits),
             f"{outcome.seconds:.2f}",
-            f"{outcome.cv_loss:.6g}",
-            f"{outcome.test_loss:.6g}",
+            f"{outcome.cv_loss:#.6g}",
+            f"{outcome.test_loss:#.6g}",
             score,
             style="bold" if outcome is result.best else None,
         )

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from argrad.report.style import COLOURS, MARKERS, NAMES, new_figure, quiet, save_figure
+from argrad.report.style import (
+    COLOURS,
+    MARKERS,
+    NAMES,
+    new_figure,
+    quiet,
+    save_figure,
+    scale_losses,
+)
 from argrad.report.tuning import TuneResult
 
 # More bars than this cannot be read.
@@ -28,12 +36,12 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     figure = new_figure(11.0, 1.8 + 0.26 * max(len(largest), 10))
     left, right = figure.subplots(1, 2, sharey=bool(penalties.ndim))
     if len(coefficients) == 1:
-        _draw_bars(left, coefficients[0, largest])
+        _draw_bars(left, coefficients[0, largest], _direction(result))
     else:
         _draw_classes(figure, left, coefficients[:, largest], result.best.estimator.classes_)
     left.set_yticks(range(len(largest)), [names[place] for place in largest])
     shown = f"the {len(largest)} largest of {len(names)}" if len(names) > len(largest) else "all"
-    left.set_title(f"coefficients ({shown})", fontsize=10)
+    left.set_title(f"coefficients of scaled features ({shown})", fontsize=10)
     if penalties.ndim:
         _draw_penalties(right, penalties[largest], result.problem.penalty)
     else:
@@ -54,11 +62,20 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
-def _draw_bars(axes: Any, coefficients: np.ndarray) -> None:
+def _direction(result: TuneResult) -> str:
+    """What the sign of a coefficient means."""
+    if result.problem.task == "regression":
+        return f"coefficient (right: higher {_short(result.target.name)})"
+    negative, positive = (_short(str(label)) for label in result.best.estimator.classes_)
+    return f"{negative}  ←  coefficient  →  {positive}"
+
+
+def _draw_bars(axes: Any, coefficients: np.ndarray, meaning: str) -> None:
     colours = np.where(coefficients < 0, COLOURS["grid"], COLOURS["gradient"])
     axes.barh(range(len(coefficients)), coefficients, color=colours, height=0.7)
     axes.axvline(0.0, color="0.3", linewidth=0.8)
-    axes.set_xlabel("coefficient (numbers scaled to unit variance)")
+    axes.set_xlabel(meaning)
+    axes.margins(y=0.02)
     quiet(axes)
 
 
@@ -69,7 +86,7 @@ def _draw_classes(figure: Any, axes: Any, coefficients: np.ndarray, classes: Any
     axes.set_xticks(range(len(classes)), [_short(str(label)) for label in classes], **turned)
     axes.set_xlabel("class")
     axes.invert_yaxis()
-    figure.colorbar(image, ax=axes, label="coefficient (numbers scaled to unit variance)")
+    figure.colorbar(image, ax=axes, label="coefficient")
 
 
 def _draw_penalties(axes: Any, penalties: np.ndarray, name: str) -> None:
@@ -100,7 +117,8 @@ def _draw_curve(axes: Any, result: TuneResult) -> None:
     chosen = float(result.best.params[penalty])
     axes.axvline(chosen, color="0.3", linestyle="--", linewidth=1.0, label=f"chosen: {chosen:.3g}")
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    losses = np.concatenate([outcome.history["cv_loss"] for outcome in result.outcomes])
+    scale_losses(axes, losses.min(), losses.max())
     axes.set_xlabel(_meaning(penalty))
     axes.set_ylabel(f"CV loss ({result.problem.loss_name})")
     axes.set_title("CV loss against the shared penalty", fontsize=10)

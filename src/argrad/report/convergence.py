@@ -11,19 +11,30 @@ from argrad.report.searches.outcome import SearchOutcome
 from argrad.report.style import COLOURS, MARKERS, NAMES, new_figure, quiet, save_figure
 from argrad.report.tuning import TuneResult
 
+# Nearer to the lowest loss than this, solvers' tolerances are all there is to see.
+_FLOOR = 1e-6
+
 
 def draw_convergence(result: TuneResult, path: Path) -> None:
-    """Write a PNG: the lowest CV loss so far against fits, and against seconds."""
+    """Write a PNG: the lowest CV loss so far against fits, and against seconds.
+
+    It is drawn as its distance from the lowest loss that any search found, relative to that.
+    """
     figure = new_figure(10.0, 4.2)
     by_fits, by_seconds = figure.subplots(1, 2, sharey=True)
+    lowest = min(float(outcome.history["cv_loss"].min()) for outcome in result.outcomes)
     for outcome in result.outcomes:
-        _draw(by_fits, outcome, "fits", outcome.fits)
-        _draw(by_seconds, outcome, "seconds", outcome.seconds)
+        above = _above(outcome, lowest)
+        _draw(by_fits, outcome, "fits", outcome.fits, above)
+        _draw(by_seconds, outcome, "seconds", outcome.seconds, above)
     by_fits.set_xlabel("fits of the model")
-    by_fits.set_ylabel(f"lowest CV loss so far ({result.problem.loss_name})")
+    by_fits.set_ylabel("CV loss so far above the lowest found,\nrelative to it")
     by_seconds.set_xlabel("seconds")
     by_fits.legend(frameon=False)
-    figure.suptitle(f"{result.table}: how the searches came down")
+    figure.suptitle(
+        f"{result.table}: how the searches came down "
+        f"(lowest {result.problem.loss_name}: {lowest:.4g})"
+    )
     for axes in (by_fits, by_seconds):
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -31,16 +42,20 @@ def draw_convergence(result: TuneResult, path: Path) -> None:
     save_figure(figure, path)
 
 
-def _draw(axes: Any, outcome: SearchOutcome, along: str, end: float) -> None:
+def _above(outcome: SearchOutcome, lowest: float) -> np.ndarray:
+    """Relative distance of the best so far from `lowest`, with the final state once more."""
+    so_far = np.minimum.accumulate(outcome.history["cv_loss"].to_numpy(dtype=float))
+    above = (so_far - lowest) / (abs(lowest) or 1.0)
+    return np.maximum(np.append(above, above[-1]), _FLOOR)
+
+
+def _draw(axes: Any, outcome: SearchOutcome, along: str, end: float, above: np.ndarray) -> None:
     """Steps from evaluation to evaluation, prolonged to where the search ended."""
-    spent = np.append(outcome.history[along], end)
-    lowest = np.minimum.accumulate(np.append(outcome.history["cv_loss"], outcome.cv_loss))
-    colour = COLOURS[outcome.name]
     axes.plot(
-        spent,
-        lowest,
+        np.append(outcome.history[along], end),
+        above,
         drawstyle="steps-post",
-        color=colour,
+        color=COLOURS[outcome.name],
         marker=MARKERS[outcome.name],
         markersize=3.5,
         linewidth=1.5,
