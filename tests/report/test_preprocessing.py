@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from argrad.report.columns import MOST_CATEGORIES, Columns, conform
+from argrad.report.preprocessing import build_pipeline, penalty_name, prepared_columns
+
+
+@pytest.fixture
+def train() -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "a": [1.0, np.nan, 3.0, 4.0] * 5,
+            "city": ["x", "y", None, "z"] * 5,
+        }
+    )
+    return conform(frame, ["a"], ["city"])
+
+
+def test_each_fold_is_encoded_to_the_same_width(train):
+    pipeline = build_pipeline(Columns(["a"], ["city"]), "regression", train)
+    prepare = pipeline.named_steps["prepare"]
+    without_y_and_z = train[train["city"] == "x"]
+    assert prepare.fit_transform(without_y_and_z).shape == (5, 5)
+    assert prepare.fit_transform(train).shape == (20, 5)
+
+
+def test_missing_entries_are_filled_and_unknown_categories_are_none(train):
+    pipeline = build_pipeline(Columns(["a"], ["city"]), "regression", train)
+    prepare = pipeline.named_steps["prepare"].fit(train)
+    names = list(prepare.get_feature_names_out())
+    new = conform(pd.DataFrame({"a": [np.nan, 1.0], "city": ["w", None]}), ["a"], ["city"])
+    prepared = pd.DataFrame(prepare.transform(new), columns=names)
+    cities = [name for name in names if name.startswith("categories__")]
+    assert prepared.loc[0, cities].sum() == 0.0
+    assert prepared.loc[1, "categories__city_missing"] == 1.0
+    median_scaled = (3.0 - train["a"].fillna(3.0).mean()) / train["a"].fillna(3.0).std(ddof=0)
+    assert prepared.loc[0, "numbers__a"] == pytest.approx(median_scaled)
+
+
+def test_only_the_commonest_categories_are_told_apart():
+    many = pd.DataFrame({"city": [f"city {place}" for place in range(300)] + ["city 299"] * 5})
+    pipeline = build_pipeline(Columns([], ["city"]), "regression", many)
+    assert pipeline.named_steps["prepare"].fit_transform(many).shape[1] == MOST_CATEGORIES
+
+
+def test_the_task_chooses_model_and_penalty(train):
+    columns = Columns(["a"], [])
+    for task, model in (("classification", LogisticRegression), ("regression", Ridge)):
+        pipeline = build_pipeline(columns, task, train)
+        assert isinstance(pipeline.named_steps["model"], model)
+        assert penalty_name(task) in pipeline.get_params()
+        assert prepared_columns(pipeline) == (["a"], [])
