@@ -1,1 +1,52 @@
-"""Differentiable argmin and argmax, and bilevel optimisation."""
+"""Differentiable argmin and argmax, and bilevel optimisation.
+
+Names are imported when first used, so that `argrad --help` need not wait for JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from argrad.adjoints import Implicit, OneStep, Unrolled
+    from argrad.transformation import Argmin, Solution, argmax, argmin, proximal
+    from argrad.conditions import Conditions, fixed_point, root, stationarity
+    from argrad.external import implicit
+    from argrad.linear import CG
+    from argrad.solvers import Newton
+    from argrad.status import SolveError, Status
+
+_HOME = {
+    "argmin": "transformation",
+    "argmax": "transformation",
+    "proximal": "transformation",
+    "Argmin": "transformation",
+    "Solution": "transformation",
+    "Implicit": "adjoints",
+    "OneStep": "adjoints",
+    "Unrolled": "adjoints",
+    "Conditions": "conditions",
+    "fixed_point": "conditions",
+    "root": "conditions",
+    "stationarity": "conditions",
+    "implicit": "external",
+    "CG": "linear",
+    "Newton": "solvers",
+    "SolveError": "status",
+    "Status": "status",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'argrad' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"argrad.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

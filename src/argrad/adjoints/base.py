@@ -1,0 +1,31 @@
+"""What an adjoint is given and what it returns."""
+
+import abc
+
+import equinox as eqx
+import optimistix as optx
+from jaxtyping import Array, PyTree
+
+from argrad.problem import Problem
+from argrad.solvers.run import Outcome
+
+
+class AbstractAdjoint(eqx.Module):
+    """How the solution of a lower problem is found and differentiated."""
+
+    @abc.abstractmethod
+    def solve(
+        self,
+        problem: Problem,
+        solver: optx.AbstractMinimiser | None,
+        max_steps: int,
+        throw: bool,
+        y0: PyTree[Array],
+        x: PyTree,
+        args: tuple,
+    ) -> tuple[PyTree[Array], Outcome]:
+        """y* from `y0` and how the solve ended.
+
+        y* is differentiable with respect to whatever `problem`, `x` and `args` hold, and is NaN
+        in its derivative, or raises SolveError if `throw`, where that derivative would be wrong.
+        """

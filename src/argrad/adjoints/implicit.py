@@ -1,0 +1,208 @@
+"""Implicit differentiation: dy*/dx from the optimality conditions, whatever solver found y*.
+
+With C(y, x) = 0 at the solution, dy* = −(∂C/∂y)⁻¹ (∂C/∂x) dx. One rule, written for forward
+mode around a transposable linear solve, gives reverse mode and all higher orders as well.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, PyTree
+
+from argrad.adjoints.base import AbstractAdjoint
+from argrad.conditions import Conditions, Gradient
+from argrad.linear.cg import CG
+from argrad.linear.cholesky import singular_threshold
+from argrad.solvers.run import Outcome, minimum
+from argrad.status import Status, raise_if
+
+_DENSE = 500  # variables up to which a Hessian without a factor is formed and factorised
+
+
+class Implicit(AbstractAdjoint):
+    """Differentiate the optimality conditions: dy*/dx = −H⁻¹B, H = ∂²f/∂y², B = ∂²f/∂y∂x.
+
+    `linear_solver` is any Lineax solver. The default goes by what there is: conjugate gradients
+    preconditioned with the last factor where the solver left one (a few products), a Cholesky
+    factor of H up to 500 variables, plain conjugate gradients above. The derivative with respect
+    to the starting point is zero, because y* does not depend on it.
+
+    Raises SolveError, or gives NaN under `throw=False`, where the lower solve did not converge,
+    H is singular or indefinite, or the linear solve fails.
+
+    Source: Gould et al. 2016, arXiv:1607.05447, lemma 3.2.
+
+    >>> import jax, lineax as lx, argrad as ag
+    >>> adjoint = ag.Implicit(linear_solver=lx.CG(rtol=1e-6, atol=0.0))
+    >>> solve = ag.argmin(lambda y, x: (y - x**2) ** 2, adjoint=adjoint)
+    >>> jax.grad(solve)(3.0, 0.0)
+    Array(6., dtype=float32, weak_type=True)
+    """
+
+    linear_solver: lx.AbstractLinearSolver | None = None
+
+    def solve(self, problem, solver, max_steps, throw, y0, x, args):
+        problem = problem.closed(y0, x, args)
+        return implicit_function(
+            _Minimise(solver, max_steps),
+            Conditions(Gradient(problem), "definite"),
+            y0,
+            x,
+            args,
+            LinearRule(self.linear_solver, throw),
+        )
+
+
+class _Minimise(eqx.Module):
+    """The solver part of `Implicit`, which derivatives never enter."""
+
+    solver: optx.AbstractMinimiser | None
+    max_steps: int = eqx.field(static=True)
+
+    def __call__(self, conditions, y0, x, args):
+        problem = conditions.residual.problem
+        return minimum(problem, self.solver, self.max_steps, y0, x, args)
+
+
+class LinearRule(eqx.Module):
+    """How the linear system of the implicit function theorem is solved and watched.
+
+    `tol` is the largest relative error of y*, estimated by the Newton step that is left, at
+    which it is still differentiated; None where the solver itself has vouched for y*.
+    """
+
+    linear_solver: lx.AbstractLinearSolver | None
+    throw: bool = eqx.field(static=True)
+    tol: float | None = eqx.field(static=True, default=None)
+
+
+def implicit_function(
+    solve: Callable[..., tuple[PyTree, Outcome]],
+    conditions: Conditions,
+    y0: PyTree[Array],
+    x: PyTree,
+    args: tuple,
+    rule: LinearRule,
+) -> tuple[PyTree[Array], Outcome]:
+    """`solve(conditions, y0, x, args)`, differentiated by `conditions`.
+
+    `conditions` must hold as leaves whatever arrays they depend on (`Conditions.closed`).
+    """
+    y, outcome = _implicit(solve, conditions, y0, (x, args), rule)
+    return y, lax.stop_gradient(outcome)
+
+
+@eqx.filter_custom_jvp
+def _implicit(solve, conditions, y0, inputs, rule):
+    del rule
+    return jax.tree.map(jnp.asarray, solve(conditions, y0, *inputs))
+
+
+@_implicit.def_jvp
+def _implicit_jvp(primals, tangents):
+    solve, conditions, y0, inputs, rule = primals
+    y, outcome = _implicit(*primals)
+    parameters, directions = (conditions, inputs), (tangents[1], tangents[3])
+    still = jax.tree.map(lambda t: t is None, directions, is_leaf=lambda t: t is None)
+    fixed, moving = eqx.partition(parameters, still, is_leaf=lambda t: t is None)
+    t_outcome = jax.tree.map(lambda _: None, outcome)
+    if not jax.tree.leaves(moving):  # only the starting point moves, and y* does not follow it
+        return (y, outcome), (jax.tree.map(jnp.zeros_like, y), t_outcome)
+
+    def residual(moving):
+        conditions, (x, args) = eqx.combine(moving, fixed)
+        return conditions(y, x, *args)
+
+    _, pushed = jax.jvp(residual, (moving,), (directions,))
+    t_y = _solve(rule, conditions, y, inputs, outcome, pushed)
+    return (y, outcome), (jax.tree.map(jnp.negative, t_y), t_outcome)
+
+
+def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome, b):
+    """(∂C/∂y)⁻¹ b, or an error or NaN where that would not be a derivative."""
+    x, args = inputs
+    value, matvec = jax.linearize(lambda y: conditions(y, x, *args), y)
+    linear_solver, options = _choose(rule, conditions, y, outcome)
+    tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
+    operator = lx.FunctionLinearOperator(
+        lax.stop_gradient(matvec), jax.eval_shape(lambda: y), tags.get(conditions.curvature, ())
+    )
+    state = linear_solver.init(operator, options)
+    status = _standing(rule, linear_solver, state, options, y, value, outcome)
+
+    def checked(state, options, b):
+        u, result, _ = linear_solver.compute(state, b, options)
+        solved = result == lx.RESULTS.successful
+        solved &= _finite(u)
+        verdict = Status.where(solved, status, Status.adjoint_failed)
+        verdict = Status.where(_finite(b), verdict, Status.adjoint_nonfinite)
+        verdict = Status.where(status == Status.converged, verdict, status)
+        failed = verdict != Status.converged
+        if rule.throw:
+            numbers = {"gradient_norm": outcome.gradient_norm, "step_norm": outcome.step_norm}
+            return raise_if(u, failed, verdict, {"iterations": outcome.iterations, **numbers})
+        return jax.tree.map(lambda a: jnp.where(failed, jnp.nan, a), u)
+
+    return lax.custom_linear_solve(
+        matvec,
+        b,
+        lambda _, b: checked(state, options, b),
+        lambda _, b: checked(*linear_solver.transpose(state, options), b),
+        symmetric=conditions.curvature != "general",
+    )
+
+
+def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
+    """The Lineax solver, and the options it is given."""
+    flat, unravel = ravel_pytree(y)
+    shape = jax.eval_shape(lambda: y)
+    if rule.linear_solver is not None:
+        return rule.linear_solver, {}
+    if conditions.curvature == "definite":
+        if outcome.factor is not None:
+            factor = lax.stop_gradient(outcome.factor)
+            inverse = lx.FunctionLinearOperator(
+                lambda v: unravel(factor.solve(ravel_pytree(v)[0])),
+                shape,
+                lx.positive_semidefinite_tag,
+            )
+            return CG(), {"preconditioner": inverse}
+        return (lx.Cholesky() if flat.size <= _DENSE else CG()), {}
+    if flat.size <= _DENSE:
+        return lx.LU(), {}
+    tol = float(jnp.finfo(flat.dtype).eps) ** 0.75
+    return lx.GMRES(rtol=tol, atol=0.0), {}
+
+
+def _standing(rule, linear_solver, state, options, y, value, outcome: Outcome):
+    """The status of the solve, now that it is to be differentiated."""
+    size = ravel_pytree(y)[0].size
+    tiny = singular_threshold(size, ravel_pytree(y)[0].dtype)
+    singular = jnp.array(False)
+    if isinstance(linear_solver, lx.Cholesky):
+        factor = state[0]
+        pivots = jnp.diagonal(factor) ** 2 / jnp.sum(factor**2, axis=0)
+        singular = jnp.min(pivots) <= tiny
+    elif isinstance(linear_solver, lx.LU):
+        pivots = jnp.abs(jnp.diagonal(state[0][0]))
+        singular = jnp.min(pivots) <= tiny * jnp.max(pivots)
+    status = outcome.status
+    fine = status == Status.converged
+    status = Status.where(fine & singular, Status.singular, status)
+    if rule.tol is not None:
+        left, _, _ = linear_solver.compute(state, lax.stop_gradient(value), options)
+        error = jnp.linalg.norm(ravel_pytree(left)[0])
+        near = error <= rule.tol * (jnp.linalg.norm(ravel_pytree(y)[0]) + 1e-3)
+        status = Status.where(fine & ~singular & ~near, Status.inaccurate, status)
+    return status
+
+
+def _finite(tree):
+    return jnp.all(jnp.isfinite(ravel_pytree(tree)[0]))

@@ -1,0 +1,88 @@
+"""Optimality conditions: equations whose root is the lower solution."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree, Scalar
+
+from argrad.problem import Problem
+
+Curvature = Literal["definite", "symmetric", "general"]
+
+
+class Conditions(eqx.Module):
+    """C(y, x, *args) = 0 at the solution; C has the structure of y.
+
+    `curvature` says what is known of ∂C/∂y there: `"definite"` (symmetric positive definite, as
+    the Hessian at a minimum), `"symmetric"`, or `"general"`. It decides which linear solver
+    differentiates the solution, and what is an error.
+    """
+
+    residual: Callable[..., PyTree]
+    curvature: Curvature = eqx.field(static=True)
+
+    def __call__(self, y: PyTree, x: PyTree, *args: Any) -> PyTree:
+        return self.residual(y, x, *args)
+
+    def closed(self, y: PyTree, x: PyTree, args: tuple) -> "Conditions":
+        """The same conditions with the arrays that they close over as leaves."""
+        return Conditions(eqx.filter_closure_convert(self.residual, y, x, *args), self.curvature)
+
+
+class Gradient(eqx.Module):
+    """∂f/∂y, or −∂f/∂y for a maximum, carrying whatever arrays the objective carries."""
+
+    problem: Problem
+
+    def __call__(self, y, x, *args):
+        return jax.grad(self.problem)(y, x, *args)
+
+
+class _Displacement(eqx.Module):
+    """y − T(y, x)."""
+
+    step: Callable[..., PyTree]
+
+    def __call__(self, y, x, *args):
+        return jax.tree.map(lambda a, b: a - b, y, self.step(y, x, *args))
+
+
+def stationarity(
+    objective: Callable[..., Scalar], kind: Literal["minimum", "maximum", "saddle"] = "minimum"
+) -> Conditions:
+    """∂f/∂y (y, x, *args) = 0 for an objective f(y, x, *args) -> scalar.
+
+    `kind` is what the solution is expected to be. A minimum or maximum is checked to be one when
+    it is differentiated; with `"saddle"` only a singular Hessian is an error. ValueError for any
+    other word.
+
+    >>> import argrad as ag, jax.numpy as jnp
+    >>> ag.stationarity(lambda y, x: (y - jnp.sin(x)) ** 2)(0.0, 0.0)
+    Array(0., dtype=float32, weak_type=True)
+    """
+    if kind not in ("minimum", "maximum", "saddle"):
+        raise ValueError(f"kind must be 'minimum', 'maximum' or 'saddle', got {kind!r}.")
+    problem = Problem(objective, "max" if kind == "maximum" else "min")
+    return Conditions(Gradient(problem), "symmetric" if kind == "saddle" else "definite")
+
+
+def fixed_point(step: Callable[..., PyTree]) -> Conditions:
+    """y = T(y, x, *args) for an iteration T that leaves the solution where it is.
+
+    >>> import argrad as ag
+    >>> ag.fixed_point(lambda y, x: 0.5 * (y + x / y))(2.0, 4.0)
+    0.0
+    """
+    return Conditions(_Displacement(step), "general")
+
+
+def root(residual: Callable[..., PyTree]) -> Conditions:
+    """C(y, x, *args) = 0 for any function C that returns the structure of y.
+
+    >>> import argrad as ag
+    >>> ag.root(lambda y, x: y**3 - x)(2.0, 8.0)
+    0.0
+    """
+    return Conditions(residual, "general")

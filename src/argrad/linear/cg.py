@@ -1,0 +1,143 @@
+"""Conjugate gradients that notice when the operator is not positive definite.
+
+Lineax' own CG runs on through directions of negative curvature and returns whatever it finds.
+At a minimum there are none, so meeting one means that the point is a saddle or that the problem
+is flat there: exactly what an adjoint has to know.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import lineax as lx
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+Vector = Float[Array, " d"]
+
+
+class CGResult(NamedTuple):
+    """What conjugate gradients found for A u = b.
+
+    `error` is the norm of the last preconditioned residual relative to the first one;
+    `definite` is false where a direction p with pᵀAp <= 0 (up to rounding) was met.
+    """
+
+    solution: Vector
+    steps: Int[Array, ""]
+    error: Float[Array, ""]
+    definite: Bool[Array, ""]
+
+
+def conjugate_gradients(
+    matvec: Callable[[Vector], Vector],
+    b: Vector,
+    *,
+    precondition: Callable[[Vector], Vector] = lambda v: v,
+    u0: Vector | None = None,
+    tol: Float[Array, ""] | float,
+    max_steps: int,
+) -> CGResult:
+    """Solve A u = b for symmetric positive definite A : R^d -> R^d, matrix-free.
+
+    Stops when ‖M⁻¹(b − A u)‖ <= tol ‖M⁻¹b‖, after `max_steps` products with A, or at the first
+    direction without positive curvature, returning the iterate before it (Steihaug 1983).
+    """
+    eps = jnp.finfo(b.dtype).eps
+    target = tol * jnp.linalg.norm(precondition(b))
+    u = jnp.zeros_like(b) if u0 is None else u0
+    r = b if u0 is None else b - matvec(u0)
+    z = precondition(r)
+
+    def unfinished(carry):
+        _, _, z, _, _, steps, _, definite = carry
+        return (jnp.linalg.norm(z) > target) & (steps < max_steps) & definite
+
+    def advance(carry):
+        u, r, z, p, rz, steps, largest, _ = carry
+        ap = matvec(p)
+        curvature = p @ ap
+        rayleigh = curvature / (p @ p)
+        largest = jnp.maximum(largest, rayleigh)
+        definite = rayleigh > eps * largest
+        alpha = jnp.where(definite, rz / jnp.where(definite, curvature, 1), 0)
+        u, r = u + alpha * p, r - alpha * ap
+        z = precondition(r)
+        rz_next = r @ z
+        p = z + (rz_next / rz) * p
+        return u, r, z, p, rz_next, steps + 1, largest, definite
+
+    zero = jnp.zeros((), b.dtype)
+    carry = (u, r, z, z, r @ z, jnp.array(0), zero, jnp.array(True))
+    u, _, z, _, _, steps, _, definite = lax.while_loop(unfinished, advance, carry)
+    scale = jnp.where(target > 0, target / tol, 1)
+    return CGResult(u, steps, jnp.linalg.norm(z) / scale, definite)
+
+
+class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
+    """Conjugate gradients for the Hessian at a minimum, as a Lineax solver.
+
+    Costs one Hessian-vector product a step. `options` may hold `preconditioner`, a Lineax
+    operator approximating A⁻¹, and `y0`, a first guess with the structure of the solution, under
+    the names that `lineax.CG` gives them. Fails with `lineax.RESULTS.breakdown` on a direction
+    of zero or negative curvature, with `max_steps_reached` short of the tolerance.
+
+    Source: Hestenes and Stiefel 1952; the curvature test follows Steihaug 1983.
+
+    >>> import jax.numpy as jnp, lineax as lx, argrad as ag
+    >>> A = lx.MatrixLinearOperator(jnp.array([[2.0, 1.0], [1.0, 3.0]]), lx.symmetric_tag)
+    >>> lx.linear_solve(A, jnp.array([3.0, 4.0]), ag.CG()).value.round(4)
+    Array([1., 1.], dtype=float32)
+    """
+
+    rtol: float | None = None
+    max_steps: int | None = None
+
+    def __check_init__(self):
+        if self.rtol is not None and not self.rtol > 0:
+            raise ValueError(f"CG needs rtol > 0, got {self.rtol}.")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"CG needs max_steps >= 1, got {self.max_steps}.")
+
+    def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]):
+        del options
+        if not (lx.is_symmetric(operator) or lx.is_positive_semidefinite(operator)):
+            raise ValueError(
+                "CG needs a symmetric operator, tagged with lineax.symmetric_tag or "
+                "lineax.positive_semidefinite_tag; for others use lineax.GMRES or lineax.LU."
+            )
+        return lx.linearise(operator)
+
+    def compute(
+        self, state: lx.AbstractLinearOperator, vector: PyTree[Array], options: dict[str, Any]
+    ) -> tuple[PyTree[Array], lx.RESULTS, dict[str, Any]]:
+        b, unravel = ravel_pytree(vector)
+        preconditioner, guess = options.get("preconditioner"), options.get("y0")
+
+        def flat(operator):
+            return lambda v: ravel_pytree(operator.mv(unravel(v)))[0]
+
+        rtol = float(jnp.finfo(b.dtype).eps) ** 0.75 if self.rtol is None else self.rtol
+        found = conjugate_gradients(
+            flat(state),
+            b,
+            precondition=(lambda v: v) if preconditioner is None else flat(preconditioner),
+            u0=None if guess is None else ravel_pytree(guess)[0],
+            tol=rtol,
+            max_steps=10 * b.size + 100 if self.max_steps is None else self.max_steps,
+        )
+        results = lx.RESULTS
+        result = results.where(found.error <= rtol, results.successful, results.max_steps_reached)
+        result = results.where(found.definite, result, results.breakdown)
+        return unravel(found.solution), result, {"num_steps": found.steps, "error": found.error}
+
+    def transpose(self, state, options):
+        return state, options
+
+    def conj(self, state, options):
+        return state, options
+
+    def assume_full_rank(self):
+        return True

@@ -1,0 +1,118 @@
+"""The lower problem: an objective, which way it is optimised, and what may be passed to it."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree, Scalar
+
+Sense = Literal["min", "max"]
+
+
+class Problem(eqx.Module):
+    """minimise (or maximise) over y the objective f(y, x, *args).
+
+    Calling it gives the value to be minimised, −f for a maximum. As a pytree it holds whatever
+    arrays the objective carries, so that it can be passed through JAX' transformations.
+    """
+
+    objective: Callable[..., Scalar]
+    sense: Sense = eqx.field(static=True, default="min")
+
+    def __call__(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
+        value = jnp.asarray(self.objective(y, x, *args))
+        return value if self.sense == "min" else -value
+
+    def value(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
+        """The objective as its author wrote it."""
+        return jnp.asarray(self.objective(y, x, *args))
+
+    def closed(self, y: PyTree[Array], x: PyTree, args: tuple) -> "Problem":
+        """The same problem with the arrays that its objective closes over as leaves."""
+        return Problem(eqx.filter_closure_convert(self.objective, y, x, *args), self.sense)
+
+
+def starting_point(init: PyTree) -> PyTree[Array]:
+    """`init` as arrays, or an error that names the leaf that cannot be a variable.
+
+    Raises TypeError for leaves that are not real floating-point numbers, ValueError where there
+    is nothing to optimise.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(init)
+    if not leaves or all(np.size(leaf) == 0 for _, leaf in leaves):
+        raise ValueError(f"init has no variables to optimise: {init!r}.")
+    for path, leaf in leaves:
+        name = f"init{jax.tree_util.keystr(path)}"
+        if not isinstance(leaf, float | np.ndarray | np.generic | jax.Array):
+            hint = " Write 0.0 for 0." if isinstance(leaf, int) else ""
+            raise TypeError(
+                f"{name} is {leaf!r} of type {type(leaf).__name__}; y must be real "
+                f"floating-point numbers.{hint}"
+            )
+        dtype = jnp.result_type(leaf)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"{name} has dtype {dtype}; y must be real floating-point numbers. "
+                f"Convert it, for example with jnp.asarray(init, float)."
+            )
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), init)
+
+
+def parameters(x: PyTree) -> PyTree:
+    """`x` with its numbers as arrays, so that another value needs no other compilation."""
+
+    def array(leaf):
+        number = isinstance(leaf, int | float | complex | np.ndarray | np.generic | jax.Array)
+        return jnp.asarray(leaf, jnp.result_type(leaf)) if number else leaf
+
+    return jax.tree.map(array, x)
+
+
+def extra_arguments(args: tuple) -> tuple:
+    """`args` with floats and NumPy arrays as JAX arrays; integers and flags stay what they are."""
+    return tuple(
+        jax.tree.map(lambda leaf: leaf if isinstance(leaf, int) else parameters(leaf), arg)
+        for arg in args
+    )
+
+
+def check_objective(problem: Problem, y: PyTree, x: PyTree, args: tuple) -> None:
+    """Raise ValueError unless f(y, x, *args) is one real floating-point number.
+
+    An exception from inside the objective passes through with a note of what it was given.
+    """
+    try:
+        out = eqx.filter_eval_shape(problem.objective, y, x, *args)
+    except Exception as error:
+        error.add_note(
+            "This happened while calling the objective f(y, x, *args) with "
+            f"y = {_shapes(y)}, x = {_shapes(x)}, args = {_shapes(args)}. The variable y comes "
+            "first; solve(x, init, *args) takes x first."
+        )
+        raise
+    if isinstance(out, int | float):
+        return
+    shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", None)
+    if shape is None or dtype is None:
+        raise ValueError(f"the objective must return one number, but returned {out!r}.")
+    if shape != ():
+        raise ValueError(
+            f"the objective must return one number, but returned an array of shape {shape}. "
+            "Reduce it, for example with jnp.sum or jnp.mean."
+        )
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(
+            f"the objective must return a real floating-point number, but returned {dtype}."
+        )
+
+
+def _shapes(tree: PyTree) -> str:
+    def describe(leaf):
+        if isinstance(leaf, jax.Array | np.ndarray):
+            return f"{jnp.result_type(leaf).name}{list(leaf.shape)}"
+        return type(leaf).__name__
+
+    return str(jax.tree.map(describe, tree))

@@ -1,0 +1,4 @@
+"""Floor 1: lower-level solvers, all of them Optimistix minimisers."""
+
+from argrad.solvers.choice import choose_solver as choose_solver
+from argrad.solvers.newton import Newton as Newton

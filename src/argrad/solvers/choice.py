@@ -1,0 +1,28 @@
+"""Which solver a lower problem gets when nobody says."""
+
+import optax
+import optimistix as optx
+
+from argrad.solvers.newton import Newton
+
+_SMALL = 1000  # variables up to which Newton's method forms a Hessian
+
+
+def choose_solver(d: int) -> optx.AbstractMinimiser:
+    """Newton up to 1000 variables, Optimistix' L-BFGS above.
+
+    The tolerance of L-BFGS is that of a start: `argmin` polishes what it finds.
+    """
+    return Newton() if d <= _SMALL else optx.LBFGS(rtol=1e-4, atol=1e-6)
+
+
+def as_minimiser(solver: object) -> optx.AbstractMinimiser:
+    """An Optimistix minimiser as it is; an Optax optimiser as one; TypeError for the rest."""
+    if isinstance(solver, optx.AbstractMinimiser):
+        return solver
+    if isinstance(solver, optax.GradientTransformation):
+        return optx.OptaxMinimiser(solver, rtol=1e-6, atol=1e-8)
+    raise TypeError(
+        f"solver must be an Optimistix minimiser or an Optax optimiser, got {solver!r}. "
+        "For a solver of another kind use argrad.implicit(solver, conditions)."
+    )
