@@ -10,12 +10,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from argrad.adjoints import Implicit, OneStep, Unrolled
-    from argrad.transformation import Argmin, Solution, argmax, argmin, proximal
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.external import implicit
     from argrad.linear import CG
     from argrad.solvers import Newton
     from argrad.status import SolveError, Status
+    from argrad.transformation import Argmin, Solution, argmax, argmin, proximal
 
 _HOME = {
     "argmin": "transformation",

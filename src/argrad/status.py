@@ -1,6 +1,5 @@
 """What became of a solve, and errors that carry its numbers out of compiled code."""
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -21,45 +20,45 @@ class Status(eqx.Enumeration):
     Array(True, dtype=bool)
     """
 
-    converged = "converged"
-    max_steps_reached = (
+    converged: Any = "converged"
+    max_steps_reached: Any = (
         "did not converge: max_steps was reached. Raise max_steps, start nearer to the solution, "
         "or choose another solver"
     )
-    stalled = (
+    stalled: Any = (
         "did not converge: no step along the search direction lowers the objective any more. It "
         "may not be smooth there, or its gradient may be wrong"
     )
-    unbounded = (
+    unbounded: Any = (
         "ran away: the iterates grow without limit, so the objective is probably unbounded. "
         "Add a penalty or constraint that keeps y finite"
     )
-    nonfinite = (
+    nonfinite: Any = (
         "met NaN or infinity in the objective or its gradient on the way. Start nearer to the "
         "solution, or rewrite the objective so that it is finite there"
     )
-    nonfinite_start = (
+    nonfinite_start: Any = (
         "could not start: the objective or its gradient is NaN or infinite at init. Start where "
         "it is finite, and look for NaN in x and in the data"
     )
-    saddle = (
+    saddle: Any = (
         "ended where the Hessian is indefinite: a saddle point, or a minimum where a maximum was "
         "asked for (or the reverse). Start elsewhere, or use argmax for argmin"
     )
-    inaccurate = (
+    inaccurate: Any = (
         "returned a point too far from satisfying its optimality conditions: a derivative there "
         "would be that of another problem. Solve it more accurately, or raise tol"
     )
-    singular = (
+    singular: Any = (
         "found a minimum whose Hessian is singular: y* is not an isolated smooth function of x, "
         "so it has no derivative. Add a small quadratic penalty, or remove the flat direction"
     )
-    adjoint_failed = (
+    adjoint_failed: Any = (
         "could not be differentiated: the linear solve with its Hessian failed (a singular or "
         "indefinite Hessian, or too few steps for its condition). Use a stronger "
         "Implicit(linear_solver=...), or check that the point is a minimum"
     )
-    adjoint_nonfinite = (
+    adjoint_nonfinite: Any = (
         "could not be differentiated: the Hessian or the derivative to be propagated holds NaN or "
         "infinity. Look for infinite second derivatives, such as those of |y| or sqrt(y) at 0"
     )

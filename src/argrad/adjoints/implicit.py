@@ -5,7 +5,6 @@ mode around a transposable linear solve, gives reverse mode and all higher order
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -107,7 +106,7 @@ def _implicit(solve, conditions, y0, inputs, rule):
 
 @_implicit.def_jvp
 def _implicit_jvp(primals, tangents):
-    solve, conditions, y0, inputs, rule = primals
+    _, conditions, _, inputs, rule = primals
     y, outcome = _implicit(*primals)
     parameters, directions = (conditions, inputs), (tangents[1], tangents[3])
     still = jax.tree.map(lambda t: t is None, directions, is_leaf=lambda t: t is None)
@@ -150,11 +149,12 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
             return raise_if(u, failed, verdict, {"iterations": outcome.iterations, **numbers})
         return jax.tree.map(lambda a: jnp.where(failed, jnp.nan, a), u)
 
+    transposed, transposed_options = linear_solver.transpose(state, options)
     return lax.custom_linear_solve(
         matvec,
         b,
         lambda _, b: checked(state, options, b),
-        lambda _, b: checked(*linear_solver.transpose(state, options), b),
+        lambda _, b: checked(transposed, transposed_options, b),
         symmetric=conditions.curvature != "general",
     )
 

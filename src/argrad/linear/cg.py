@@ -8,7 +8,6 @@ is flat there: exactly what an adjoint has to know.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import lineax as lx
 from jax import lax

@@ -90,8 +90,8 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             return eps**0.875
         if self.rtol < 4 * eps:
             raise ValueError(
-                f"rtol={self.rtol:g} cannot be reached in {jnp.dtype(dtype).name}, whose rounding is "
-                f"{eps:.1g}: ask for at least {4 * eps:.1g}, or use float64 "
+                f"rtol={self.rtol:g} cannot be reached in {jnp.dtype(dtype).name}, whose rounding "
+                f"is {eps:.1g}: ask for at least {4 * eps:.1g}, or use float64 "
                 "(jax.config.update('jax_enable_x64', True))."
             )
         return self.rtol
