@@ -9,6 +9,8 @@ from typing import Any
 
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
 from skops.io.exceptions import UnsupportedTypeException
 
 from argrad.report.errors import ModelError, listed
@@ -33,7 +35,7 @@ def load_model(path: Path) -> Any:
     """The fitted pipeline in `path`, or in the `model.skops` of the folder `path`.
 
     Raises `ModelError` if there is none, it is no skops file, holds types that are not
-    scikit-learn's, or was not fitted on named columns.
+    scikit-learn's, or is no pipeline as `build_pipeline` makes them, fitted on named columns.
     """
     if path.is_dir():
         path = path / MODEL_FILE
@@ -56,5 +58,11 @@ def load_model(path: Path) -> Any:
         raise ModelError(
             f"'{path}' holds a {type(pipeline).__name__} that was not fitted on named columns: "
             "give the model.skops that `argrad tune` wrote."
+        )
+    steps = pipeline.named_steps if isinstance(pipeline, Pipeline) else {}
+    if not isinstance(steps.get("prepare"), ColumnTransformer):
+        raise ModelError(
+            f"'{path}' is not a pipeline that `argrad tune` made: load it with skops.io.load and "
+            "call its predict."
         )
     return pipeline

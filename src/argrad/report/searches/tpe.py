@@ -34,6 +34,11 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
     history: list[dict[str, Any]] = []
     interrupted = False
 
+    def stop_in_time(study: Any, _: Any) -> None:
+        # Optuna's own timeout is looked at before a trial, so it could allow none at all.
+        if time.perf_counter() - start >= budget:
+            study.stop()
+
     def evaluate(trial: Any) -> float:
         value = trial.suggest_float(problem.penalty, LOWEST, HIGHEST, log=True)
         scores = cross_val_score(
@@ -66,7 +71,7 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
             study = optuna.create_study(sampler=sampler)
             start = time.perf_counter()
             try:
-                study.optimize(evaluate, timeout=budget)
+                study.optimize(evaluate, callbacks=[stop_in_time])
             except KeyboardInterrupt:
                 interrupted = True
                 if not history:

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from argrad.report import predict_table, save_results, summary
+from argrad.report.coefficients import draw_coefficients
+from argrad.report.convergence import draw_convergence
+from argrad.report.results import FILES
+
+
+@pytest.fixture(params=["wine", "diabetes"])
+def result(request):
+    return request.getfixturevalue(f"{request.param}_result")
+
+
+def test_the_json_object_is_complete(result):
+    content = summary(result, "results")
+    assert set(content) == {
+        "data",
+        "task",
+        "recommended",
+        "searches",
+        "optimism",
+        "files",
+    }
+    assert set(content["recommended"]) == {"search", "granularity", "params"}
+    for search in content["searches"]:
+        assert {"name", "fits", "seconds", "cv_loss", "test_loss", "test_score"} <= set(search)
+    assert content["files"]["model"] == os.path.join("results", "model.skops")
+    json.dumps(content, allow_nan=False)
+
+
+def test_every_file_is_written_and_no_other(result, tmp_path):
+    content = save_results(result, tmp_path / "results")
+    assert sorted(os.listdir(tmp_path)) == ["results"]
+    assert sorted(os.listdir(tmp_path / "results")) == sorted(FILES.values())
+    assert json.loads((tmp_path / "results" / "result.json").read_text()) == content
+    assert all(os.path.exists(path) for path in content["files"].values())
+
+
+def test_the_written_model_predicts_what_the_fitted_one_does(result, tmp_path):
+    save_results(result, tmp_path)
+    predictions = predict_table(tmp_path, result.problem.X_test)
+    expected = result.best.estimator.predict(result.problem.X_test)
+    assert list(predictions.frame["prediction"]) == list(expected)
+
+
+def test_a_failure_leaves_nothing_behind(wine_result, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("argrad.report.results.draw_coefficients", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_results(wine_result, tmp_path / "results")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("draw", [draw_convergence, draw_coefficients])
+def test_pictures_show_something(result, tmp_path, draw):
+    draw(result, tmp_path / "picture.png")
+    picture = imread(tmp_path / "picture.png")
+    assert picture.shape[1] >= 1000
+    inked = (picture[..., :3].min(axis=-1) < 0.9).mean()
+    assert 0.01 < inked < 0.5
+    assert np.isfinite(picture).all()

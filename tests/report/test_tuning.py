@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss, mean_squared_error
+from sklearn.pipeline import Pipeline
+
+from argrad.report import TableError, tune_table
+from argrad.report.progress import Silent
+
+
+def test_classification_is_tuned_and_compared(wine_result):
+    assert wine_result.target.task == "classification"
+    assert [outcome.name for outcome in wine_result.outcomes][:2] == ["gradient", "grid"]
+    assert wine_result.rows == 178
+    assert wine_result.columns.categories == ["shop"]
+    assert not wine_result.interrupted
+    best, problem = wine_result.best, wine_result.problem
+    assert isinstance(best.estimator, Pipeline)
+    chances = best.estimator.predict_proba(problem.X_test)
+    assert best.test_loss == log_loss(problem.y_test, chances)
+    assert best.test_score > 0.85
+    assert wine_result.optimism == best.test_loss - best.cv_loss
+
+
+def test_regression_is_tuned_with_one_penalty_per_feature(diabetes_result):
+    assert diabetes_result.target.task == "regression"
+    gradient, grid = diabetes_result.outcomes[:2]
+    assert np.shape(gradient.params["model__alpha"]) == (10,)
+    assert gradient.cv_loss <= grid.cv_loss
+    problem = diabetes_result.problem
+    predicted = gradient.estimator.predict(problem.X_test)
+    assert gradient.test_loss == pytest.approx(mean_squared_error(problem.y_test, predicted))
+    assert diabetes_result.best_granularity == (
+        "per-feature" if diabetes_result.best is gradient else "shared"
+    )
+
+
+def test_penalties_per_feature_of_several_classes(wine):
+    result = tune_table(wine, "kind", granularity="per-feature", folds=3, compare=False)
+    width = result.best.estimator[:-1].transform(result.problem.X).shape[1]
+    assert np.shape(result.best.params["model__C"]) == (width,)
+
+
+def test_nothing_of_the_held_out_rows_reaches_the_searches(wine):
+    splits = tune_table(wine, "kind", folds=3, compare=False, max_evaluations=1).problem
+    together = np.concatenate([splits.X["alcohol"], splits.X_test["alcohol"]])
+    assert sorted(together) == sorted(wine["alcohol"])
+    assert len(splits.X_test) == 45
+    assert max(index.max() for pair in splits.folds for index in pair) < len(splits.X)
+
+
+def test_a_target_must_be_named_for_a_table_of_ones_own(wine):
+    with pytest.raises(TableError, match="Name it with --target"):
+        tune_table(wine)
+
+
+def test_ctrl_c_in_the_grid_search_keeps_the_gradient_search(wine):
+    class CtrlC(Silent):
+        def stage(self, text: str) -> None:
+            if text.startswith("grid"):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    result = tune_table(wine, "kind", folds=3, progress=CtrlC())
+    assert result.interrupted
+    assert [outcome.name for outcome in result.outcomes] == ["gradient"]
+    assert any("interrupted" in note for note in result.notes)
+
+
+def test_without_optuna_tpe_is_left_out_and_said(wine, monkeypatch):
+    monkeypatch.setattr("argrad.report.tuning.has_optuna", lambda: False)
+    result = tune_table(wine[:90], "kind", folds=2)
+    assert [outcome.name for outcome in result.outcomes] == ["gradient", "grid"]
+    assert 'TPE is left out: it needs pip install "argrad[optuna]"' in result.notes
