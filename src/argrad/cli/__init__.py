@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from argrad.cli.app import app
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        if error.name != "typer":
             raise
-        sys.exit(f'argrad: the command needs {error.name}: pip install "argrad[tune]"')
+        sys.exit('argrad: the command needs Typer: pip install "argrad[tune]"')
     app()

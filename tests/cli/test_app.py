@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+
+def argrad(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *options.pop("python", ()), "-c"]
+    return subprocess.run(
+        [*command, "from argrad.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_help_answers_at_once_without_jax():
+    answered = argrad("--help", python=["-X", "importtime"])
+    assert answered.returncode == 0
+    assert "tune" in answered.stdout
+    assert "predict" in answered.stdout
+    imported = {line.rpartition("|")[2].strip() for line in answered.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"jax", "sklearn", "pandas", "numpy", "matplotlib"}
+    # The best of several, as other work on the machine only ever adds time.
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        argrad("--help")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.0
+
+
+def test_version():
+    assert argrad("--version").stdout == f"argrad {version('argrad')}\n"
+
+
+def test_unknown_commands_and_options_end_with_code_2(run):
+    for arguments in (["tuna"], ["tune", "--tarket", "x"], ["tune", "--task", "ranking"]):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "Traceback" not in result.output
+
+
+def test_without_typer_the_extra_is_named():
+    hidden = "import sys; sys.modules['typer'] = None; "
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden + "from argrad.cli import main; main()", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert 'pip install "argrad[tune]"' in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+FILES = ["coefficients.png", "convergence.png", "model.skops", "result.json"]
+ARGRAD = [sys.executable, "-c", "from argrad.cli import main; main()"]
+OUTPUT = ["--output", "out"]
+KEYS = ["data", "task", "recommended", "searches", "optimism", "files"]
+
+
+def test_the_comparison_is_printed_and_the_files_are_written(run, houses):
+    result = run("tune", houses, "--target", "sold", "--folds", "3")
+    assert result.exit_code == 0, result.output
+    for words in ("gradient search", "grid search", "151", "CV loss", "held-out loss", "optimism"):
+        assert words in result.stdout
+    assert "classification, since the target holds text" in result.stdout
+    assert "missing entries in 'age'" in result.stdout
+    assert sorted(os.listdir("argrad-results")) == FILES
+    for name in FILES:
+        assert os.path.join("argrad-results", name) in result.stdout
+    assert "grid search (50 penalties" in result.stderr
+
+
+def test_json_is_one_object_and_the_content_of_result_json(houses):
+    # In a process of its own, so that nothing else can print unseen.
+    ended = subprocess.run(
+        [*ARGRAD, "tune", houses.name, "--target", "price", "--folds", "3", "--json", *OUTPUT],
+        cwd=houses.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    content = json.loads(ended.stdout)
+    assert list(content) == KEYS
+    assert content["task"] == "regression"
+    assert content["recommended"]["granularity"] == "shared"
+    assert set(content["recommended"]["params"]) == {"model__alpha"}
+    assert [search["name"] for search in content["searches"]][:2] == ["gradient", "grid"]
+    assert content["searches"][1]["fits"] == 151
+    assert content["data"]["rows"] == 80
+    assert content["data"]["test_rows"] == 20
+    assert content == json.loads((houses.parent / "out" / "result.json").read_text())
+    for path in content["files"].values():
+        assert (houses.parent / path).is_file()
+
+
+def test_one_penalty_per_feature_alone(run, houses):
+    result = run(
+        "tune",
+        houses,
+        "--target",
+        "price",
+        "--granularity",
+        "per-feature",
+        "--no-compare",
+        "--json",
+    )
+    content = json.loads(result.stdout)
+    assert [search["name"] for search in content["searches"]] == ["gradient"]
+    assert content["recommended"]["granularity"] == "per-feature"
+    assert len(content["recommended"]["params"]["model__alpha"]) == 7
+
+
+def test_options_reach_the_search(run, houses):
+    result = run(
+        "tune", houses, "--target", "sold", "--no-compare", "--json", "--drop", "price",
+        "--categories", "age", "--test-size", "0.5", "--seed", "7", "--folds", "2",
+        "--max-evaluations", "1",
+    )  # fmt: skip
+    data = json.loads(result.stdout)["data"]
+    assert (data["test_rows"], data["folds"], data["seed"]) == (40, 2, 7)
+    assert (data["numbers"], data["categories"], data["dropped"]) == (1, 2, ["price"])
+
+
+def test_the_same_seed_gives_the_same_model(run, houses):
+    arguments = ("tune", houses, "--target", "sold", "--no-compare", "--json")
+    first, again = (json.loads(run(*arguments).stdout) for _ in range(2))
+    assert first["recommended"] == again["recommended"]
+    assert first["searches"][0]["cv_loss"] == again["searches"][0]["cv_loss"]
+
+
+@pytest.mark.slow
+def test_the_embedded_table_meets_its_promise(run):
+    """A tenth of grid search's fits, less wall time, a CV loss no higher."""
+    result = run("tune", "--json")
+    gradient, grid = json.loads(result.stdout)["searches"][:2]
+    assert gradient["fits"] <= 25
+    assert gradient["fits"] <= grid["fits"] / 10
+    assert gradient["seconds"] < grid["seconds"]
+    assert gradient["cv_loss"] <= grid["cv_loss"]
+
+
+def changed(**columns):
+    return lambda frame: frame.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (changed(), ["--target", "prize"], "no column 'prize'. Did you mean 'price'?"),
+        (changed(), [], "Name it with --target COLUMN"),
+        (lambda frame: frame[:0], ["--target", "price"], "is empty: it has no rows"),
+        (changed(price=3.5), ["--target", "price"], "target 'price' is constant"),
+        (changed(sold="yes"), ["--target", "sold"], "'sold' has one class only"),
+        (changed(age=None), ["--target", "price"], "No value at all in column 'age'"),
+        (changed(area=float("inf")), ["--target", "price"], "'area' holds 80 infinite values"),
+        (changed(), ["--target", "sold", "--task", "regression"], "'sold' should hold numbers"),
+        (lambda frame: frame[:4], ["--target", "price"], "fewer than the 5 folds"),
+        (changed(), ["--target", "price", "--folds", "1"], "use --folds 2 or more"),
+        (changed(), ["--target", "price", "--test-size", "2"], "use --test-size between 0 and 1"),
+    ],
+)
+def test_bad_input_ends_with_one_message_and_nothing_written(
+    run, houses, change, arguments, message
+):
+    change(pd.read_csv(houses)).to_csv(houses, index=False)
+    before = sorted(os.listdir())
+    result = run("tune", houses, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    assert sorted(os.listdir()) == before
+
+
+def test_bad_files_and_places(run, houses):
+    Path("twice.csv").write_text("a,a,price\n1,2,3\n")
+    for arguments, message in (
+        (["nowhere.csv", "--target", "price"], "There is no file 'nowhere.csv'"),
+        (["twice.csv", "--target", "price"], "more than one column called 'a'"),
+        ([houses, "--target", "price", "--output", houses], "is a file, so no folder for results"),
+    ):
+        result = run("tune", *arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
