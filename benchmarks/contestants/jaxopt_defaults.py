@@ -1,0 +1,15 @@
+"""JAXopt 0.8.5, which is no longer maintained, still runs on JAX 0.10 as it is."""
+
+import jax.numpy as jnp
+import jaxopt
+
+from contestants.in_jax import contestant, lower
+
+
+def lbfgs(**options):
+    solver = jaxopt.LBFGS(lower, **options)
+    return contestant(
+        "JAXopt L-BFGS" + (", tightened" if options else ""),
+        ", ".join(f"{k}={v:g}" for k, v in options.items()) or "defaults (tol=1e-3, normal CG)",
+        lambda theta, X, signs: solver.run(jnp.zeros_like(theta), theta, X, signs).params,
+    )
