@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from argrad.adjoints import Implicit, OneStep, Unrolled
+    from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.external import implicit
     from argrad.linear import CG
@@ -26,6 +27,10 @@ _HOME = {
     "Implicit": "adjoints",
     "OneStep": "adjoints",
     "Unrolled": "adjoints",
+    "Bilevel": "bilevel",
+    "BilevelError": "bilevel",
+    "BilevelResult": "bilevel",
+    "minimise": "bilevel",
     "Conditions": "conditions",
     "fixed_point": "conditions",
     "root": "conditions",

@@ -1,0 +1,9 @@
+"""Floor 3: optimise an upper objective over the solution of a lower problem."""
+
+from argrad.bilevel.double_loop import minimise as minimise
+from argrad.bilevel.history import BilevelError as BilevelError
+from argrad.bilevel.history import BilevelResult as BilevelResult
+from argrad.bilevel.history import BilevelStatus as BilevelStatus
+from argrad.bilevel.history import History as History
+from argrad.bilevel.history import Record as Record
+from argrad.bilevel.problem import Bilevel as Bilevel
