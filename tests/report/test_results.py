@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from argrad.report import predict_table, save_results, summary
+from argrad.report import predict_table, save_results, summary, tune_table
 from argrad.report.coefficients import draw_coefficients
 from argrad.report.convergence import draw_convergence
 from argrad.report.results import FILES
@@ -58,6 +60,17 @@ def test_a_failure_leaves_nothing_behind(wine_result, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         save_results(wine_result, tmp_path / "results")
     assert os.listdir(tmp_path) == []
+
+
+def test_names_are_drawn_as_they_are(tmp_path):
+    random = np.random.default_rng(0)
+    names = ["price $", "$^{oops", "名前", "x" * 200]
+    frame = pd.DataFrame(random.normal(size=(60, 4)), columns=names)
+    frame["sold $_{"] = random.choice(["no $", "yes $^"], 60)
+    result = tune_table(frame, "sold $_{", compare=False, max_evaluations=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_results(result, tmp_path)
 
 
 @pytest.mark.parametrize("draw", [draw_convergence, draw_coefficients])

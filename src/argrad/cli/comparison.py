@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from argrad.report import TuneResult
-
-_NAMES = {"gradient": "gradient search", "grid": "grid search", "tpe": "TPE"}
+from argrad.report import TuneResult
+from argrad.report.searches.outcome import IN_WORDS
 
 
 def print_comparison(result: TuneResult, content: dict[str, Any], console: Console) -> None:
@@ -35,7 +33,7 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
     )
     best = content["recommended"]
     say(
-        f"\nRecommended: the [bold]{_NAMES[best['search']]}[/], {best['granularity']} penalty"
+        f"\nRecommended: the [bold]{IN_WORDS[best['search']]}[/], {best['granularity']} penalty"
         f"{_value(best['params'])}."
     )
     if content["optimism"] is not None:
@@ -55,9 +53,8 @@ def _table(result: TuneResult) -> Table:
     table.add_column(result.problem.score_name, justify="right")
     for outcome in result.outcomes:
         score = "" if outcome.test_score is None else f"{outcome.test_score:.4f}"
-        interrupted = " (interrupted)" if outcome.interrupted else ""
         table.add_row(
-            _NAMES[outcome.name] + interrupted,
+            IN_WORDS[outcome.name],
             str(outcome.fits),
             f"{outcome.seconds:.2f}",
             f"{outcome.cv_loss:#.6g}",

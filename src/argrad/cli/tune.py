@@ -66,8 +66,11 @@ def tune(
 ) -> None:
     """Tune the penalty of a linear model on a table, and compare ways of doing so.
 
-    Writes result.json, model.skops and two pictures. Ctrl-C keeps the best so far and ends with
-    exit code 130; input that cannot be used ends with exit code 2 and nothing written.
+    Writes result.json, model.skops and two pictures.
+
+    Ctrl-C keeps the best so far and ends with exit code 130.
+
+    Input that cannot be used ends with exit code 2 and nothing written.
     """
     with clear_exits():
         from rich.console import Console

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.style import (
     COLOURS,
     MARKERS,
-    NAMES,
+    literal,
     new_figure,
     quiet,
     save_figure,
@@ -20,7 +21,6 @@ from argrad.report.tuning import TuneResult
 
 # More bars than this cannot be read.
 _MOST_BARS = 20
-_LONGEST_NAME = 32
 
 
 def draw_coefficients(result: TuneResult, path: Path) -> None:
@@ -46,7 +46,7 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
         _draw_penalties(right, penalties[largest], result.problem.penalty)
     else:
         _draw_curve(right, result)
-    figure.suptitle(f"{result.target.name}: the model of the {NAMES[result.best.name]}")
+    figure.suptitle(f"{literal(result.target.name)}: the model of the {IN_WORDS[result.best.name]}")
     save_figure(figure, path)
 
 
@@ -54,19 +54,15 @@ def _coefficients(result: TuneResult) -> tuple[list[str], np.ndarray]:
     """Names of the prepared features and coefficients of shape (1 or classes, features)."""
     pipeline = result.best.estimator
     prepared = pipeline.named_steps["prepare"].get_feature_names_out()
-    names = [_short(name.partition("__")[2]) for name in prepared]
+    names = [literal(name.partition("__")[2]) for name in prepared]
     return names, np.atleast_2d(pipeline.named_steps["model"].coef_)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _direction(result: TuneResult) -> str:
     """What the sign of a coefficient means."""
     if result.problem.task == "regression":
-        return f"coefficient (right: higher {_short(result.target.name)})"
-    negative, positive = (_short(str(label)) for label in result.best.estimator.classes_)
+        return f"coefficient (right: higher {literal(result.target.name)})"
+    negative, positive = (literal(str(label)) for label in result.best.estimator.classes_)
     return f"{negative}  ←  coefficient  →  {positive}"
 
 
@@ -83,7 +79,7 @@ def _draw_classes(figure: Any, axes: Any, coefficients: np.ndarray, classes: Any
     limit = float(np.abs(coefficients).max()) or 1.0
     image = axes.imshow(coefficients.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     turned = {"rotation": 45, "ha": "right"} if len(classes) > 4 else {}
-    axes.set_xticks(range(len(classes)), [_short(str(label)) for label in classes], **turned)
+    axes.set_xticks(range(len(classes)), [literal(str(label)) for label in classes], **turned)
     axes.set_xlabel("class")
     axes.invert_yaxis()
     figure.colorbar(image, ax=axes, label="coefficient")
@@ -111,7 +107,7 @@ def _draw_curve(axes: Any, result: TuneResult) -> None:
             marker=MARKERS[outcome.name],
             markersize=3 if outcome.name == "grid" else 5,
             color=COLOURS[outcome.name],
-            label=NAMES[outcome.name],
+            label=IN_WORDS[outcome.name],
             zorder=3 if outcome.name == "gradient" else 2,
         )
     chosen = float(result.best.params[penalty])

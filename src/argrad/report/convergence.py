@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from argrad.report.searches.outcome import SearchOutcome
-from argrad.report.style import COLOURS, MARKERS, NAMES, new_figure, quiet, save_figure
+from argrad.report.searches.outcome import IN_WORDS, SearchOutcome
+from argrad.report.style import COLOURS, MARKERS, literal, new_figure, quiet, save_figure
 from argrad.report.tuning import TuneResult
 
 # Nearer to the lowest loss than this, solvers' tolerances are all there is to see.
@@ -32,7 +32,7 @@ def draw_convergence(result: TuneResult, path: Path) -> None:
     by_seconds.set_xlabel("seconds")
     by_fits.legend(frameon=False)
     figure.suptitle(
-        f"{result.table}: how the searches came down "
+        f"{literal(result.table, 60)}: how the searches came down "
         f"(lowest {result.problem.loss_name}: {lowest:.4g})"
     )
     for axes in (by_fits, by_seconds):
@@ -59,6 +59,6 @@ def _draw(axes: Any, outcome: SearchOutcome, along: str, end: float, above: np.n
         marker=MARKERS[outcome.name],
         markersize=3.5,
         linewidth=1.5,
-        label=NAMES[outcome.name],
+        label=IN_WORDS[outcome.name],
         zorder=3 if outcome.name == "gradient" else 2,
     )

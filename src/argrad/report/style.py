@@ -1,14 +1,14 @@
-"""How the pictures look: one colour and one name a search, quiet axes."""
+"""How the pictures look: one colour a search, quiet axes, names as they are."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-NAMES = {"gradient": "gradient search", "grid": "grid search", "tpe": "TPE"}
 COLOURS = {"gradient": "#c1440e", "grid": "#4a6d8c", "tpe": "#7a9a3b"}
 MARKERS = {"gradient": "o", "grid": "s", "tpe": "^"}
 
@@ -36,6 +36,15 @@ def scale_losses(axes: Any, lowest: float, highest: float) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def literal(name: str, longest: int = 32) -> str:
+    """A name from the user's table: cut if long, its dollars not taken for formulas."""
+    cut = name if len(name) <= longest else name[: longest - 1] + "…"
+    return cut.replace("$", r"\$")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure as PNG."""
-    figure.savefig(path, dpi=150)
+    with warnings.catch_warnings():
+        # Names in scripts that the font lacks are drawn as boxes; the JSON has them in full.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(path, dpi=150)

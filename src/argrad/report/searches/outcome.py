@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# Names of the searches, as JSON has them, in words.
+IN_WORDS = {"gradient": "gradient search", "grid": "grid search", "tpe": "TPE"}
+
 # Cross-validation losses closer than this are equal: solvers' tolerances are no finer.
 _EQUAL = 1e-4
 
