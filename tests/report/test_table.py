@@ -76,9 +76,8 @@ def test_missing_file_names_the_nearest(tmp_path):
 
 
 def test_folder_is_no_table(tmp_path):
-    (tmp_path / "t.csv").mkdir()
     with pytest.raises(TableError, match="is a folder"):
-        as_table(tmp_path / "t.csv")
+        as_table(tmp_path)
 
 
 def test_other_encodings_are_said(tmp_path):

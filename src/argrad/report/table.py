@@ -49,9 +49,9 @@ def as_table(source: str | Path | pd.DataFrame | None, as_text: Collection[str] 
     if isinstance(source, pd.DataFrame):
         return _checked("data frame", source, [str(column) for column in source.columns])
     path = Path(source)
-    check_suffix(path)
     if path.is_dir():
         raise TableError(f"'{path}' is a folder, not a table: name the file in it.")
+    check_suffix(path)
     if not path.exists():
         raise TableError(f"There is no file '{path}'{_nearest_file(path)}: check the path.")
     try:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from argrad.report.errors import OutputError
 
@@ -63,5 +64,11 @@ def _check_writable(folder: Path) -> None:
     existing = Path(os.path.abspath(folder))
     while not existing.exists():
         existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise OutputError(f"Nothing can be written in '{existing}': choose another --output.")
+    try:
+        # Permissions alone do not tell (read-only file systems, special ones): make a folder.
+        with TemporaryDirectory(dir=existing, prefix="."):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written in '{existing}' ({error.strerror}): choose another --output."
+        ) from error
