@@ -1,5 +1,7 @@
 """TorchOpt's implicit differentiation (`custom_root`) of PyTorch's own optimisers."""
 
+import warnings
+
 import torch
 import torch.nn.functional as nnf
 import torchopt
@@ -8,6 +10,8 @@ from contestants.interface import Contestant
 from problems.logistic import Logistic
 
 torch.set_num_threads(1)
+# TorchOpt 0.7.3 calls torch's old name `functorch` and is told so at every gradient.
+warnings.filterwarnings("ignore", message=".*functorch", category=FutureWarning)
 
 
 def _lower(w, theta, X, signs):
@@ -48,15 +52,20 @@ def _build(name: str, settings: str, run) -> Contestant:
         return w.detach().requires_grad_(True)
 
     def prepare(problem: Logistic):
-        arrays = (problem.theta, problem.X, problem.signs, problem.X_val, problem.signs_val)
-        return [torch.from_numpy(a) for a in arrays]
+        data, validation = (problem.X, problem.signs), (problem.X_val, problem.signs_val)
+        return (
+            torch.from_numpy(problem.theta),
+            tuple(map(torch.from_numpy, data)),
+            tuple(map(torch.from_numpy, validation)),
+        )
 
-    def solution(theta, X, signs, *_):
-        return solve(torch.zeros_like(theta), theta, X, signs).detach().numpy()
+    def solution(theta, data, _):
+        return solve(torch.zeros_like(theta), theta, *data).detach().numpy()
 
-    def gradient(theta, X, signs, X_val, signs_val):
+    def gradient(theta, data, validation):
         theta = theta.clone().requires_grad_(True)
-        w = solve(torch.zeros_like(theta), theta, X, signs)
+        w = solve(torch.zeros_like(theta), theta, *data)
+        X_val, signs_val = validation
         loss = nnf.softplus(-signs_val * (X_val @ w)).mean()
         return torch.autograd.grad(loss, theta)[0].numpy()
 
