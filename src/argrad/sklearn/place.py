@@ -1,0 +1,71 @@
+"""Where in an estimator the tuned hyperparameter lives: in itself, or in a Pipeline's last step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from argrad.sklearn.hyperparameters import Hyperparameter
+from argrad.sklearn.models import Model, model_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """`name` is the parameter as the user writes it, `final` the estimator that has it.
+
+    `preprocess` is the unfitted Pipeline before that estimator, or None.
+    """
+
+    name: str
+    hyperparameter: Hyperparameter
+    final: Any
+    preprocess: Pipeline | None
+    model: type[Model]
+
+
+def find_place(estimator: Any, params: Any) -> Place:
+    """What `params` says is to be tuned in `estimator`; ValueError if that cannot be."""
+    final, prefix, preprocess = estimator, "", None
+    if isinstance(estimator, Pipeline):
+        step, final = estimator.steps[-1]
+        prefix = f"{step}__"
+        preprocess = estimator[:-1] if len(estimator.steps) > 1 else None
+    model = model_of(final)
+    model.check(final)
+    tunable = prefix + model.parameter
+    example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            f"params must be a dictionary such as {example}, got {type(params).__name__}."
+        )
+    if not params:
+        raise ValueError(f"params is empty: say what to tune, for example {example}.")
+    for name, hyperparameter in params.items():
+        if name != tunable:
+            raise ValueError(_unknown(name, tunable, estimator))
+        if not isinstance(hyperparameter, Hyperparameter):
+            raise TypeError(
+                f"params[{name!r}] must be Shared(low, high) or PerFeature(low, high), got "
+                f"{hyperparameter!r}: write for example {example}."
+            )
+    return Place(tunable, params[tunable], final, preprocess, model)
+
+
+def _unknown(name: Any, tunable: str, estimator: Any) -> str:
+    kind = type(estimator).__name__
+    known = estimator.get_params()
+    if name in known:
+        return (
+            f"{name!r} of {kind} cannot be tuned by gradient: {tunable!r} can. Leave it out, and "
+            f"set it in the estimator, or search for it by a grid outside."
+        )
+    near = difflib.get_close_matches(str(name), [tunable], n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), [tunable, *known], n=1) or near
+    hint = f"do you mean {near[0]!r}?"
+    if near[0] != tunable:
+        hint += f" Only {tunable!r} can be tuned by gradient."
+    return f"{kind} has no parameter {name!r}: {hint}"
