@@ -109,7 +109,7 @@ _PROGRAMS = {
     for function in (_gradient, _curve)
     for quick in (True, False)
 }
-_FEW = 4_000_000  # numbers in the stacked designs
+_FEW = 20_000_000  # numbers in the stacked designs
 
 
 def _run(function, model, size, log_values, solutions, training, validation):

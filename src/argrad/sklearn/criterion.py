@@ -17,6 +17,8 @@ from argrad.sklearn.precision import double_precision
 
 # Designs up to this size gain nothing from several threads, and lose much on a busy machine.
 _ONE_THREAD = 2_000_000
+# Coefficients up to which k inverse Hessians fit into memory: 200 MB each.
+_MOST = 5000
 # Penalty that a search starts from, relative to the curvature of the loss.
 _START = 0.02
 
@@ -70,6 +72,13 @@ class Criterion:
     _paths: list[_Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        size = self._zero().shape[1]
+        if size > _MOST:
+            raise ValueError(
+                f"the model has {size} coefficients, and a search by gradient holds a Hessian of "
+                f"at most {_MOST}: select or combine columns first, for example with PCA in the "
+                "Pipeline."
+            )
         self._problems = [
             LowerProblem(self.model, *self.folds.training.fold(i)) for i in range(self.folds.count)
         ]

@@ -17,6 +17,8 @@ from argrad.sklearn.models import Model
 _STEPS = 200
 # Relative length of a last step: the error that a Newton step leaves is quadratic in it.
 _SHORT = 1e-9
+# Relative length up to which steps that no longer shrink are taken for rounding.
+_ROUNDED = 1e-5
 
 
 class LowerError(ArithmeticError):
@@ -48,6 +50,7 @@ class LowerProblem:
         ridge = self._ridge(log_penalty)
         values = [self._value(y, ridge) for y in starts]
         y, value = starts[int(np.argmin(values))], float(np.min(values))
+        size = np.inf
         for _ in range(_STEPS):
             gradient, hessian = self._derivatives(y, ridge)
             factor = self._factor(hessian)
@@ -59,8 +62,11 @@ class LowerProblem:
                 alpha /= 2
                 trial = self._value(y + alpha * step, ridge)
             y, value = y + alpha * step, trial
-            size = np.linalg.norm(step)
-            if size <= _SHORT * np.linalg.norm(y) or decrement <= 1e-24 * (1.0 + abs(value)):
+            before, size = size, float(np.linalg.norm(step))
+            length = np.linalg.norm(y)
+            # Near the solution steps shrink by far more than half, until only rounding is left.
+            rounded = size <= _ROUNDED * length and size >= 0.5 * before
+            if size <= _SHORT * length or rounded or size == 0:
                 inverse = cho_solve(factor, np.eye(len(y)), check_finite=False)
                 return LowerSolution(y, inverse)
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")

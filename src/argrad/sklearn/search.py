@@ -61,7 +61,8 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         Pipeline `step__alpha`), to `Shared(low, high)` or `PerFeature(low, high)`.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
         positions (train, validation).
-    tol : the search ends when no further decrease by more than `tol` times the loss is in sight.
+    tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
+        None for 1e-8 with one hyperparameter, 1e-4 with one a feature.
     max_evaluations : the most evaluations of F; None for 12 with one hyperparameter, 100 with
         one a feature.
     refit : whether to fit the best estimator on all rows.
@@ -108,7 +109,7 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         params: Any,
         *,
         cv: Any = 5,
-        tol: float = 1e-5,
+        tol: float | None = None,
         max_evaluations: int | None = None,
         refit: bool = True,
         callback: Callable[[dict[str, Any]], Any] | None = None,
@@ -131,6 +132,7 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         KeyboardInterrupt is raised.
         """
         start = time.perf_counter()
+        self.__dict__.pop("best_estimator_", None)  # that of an earlier fit
         self._check_settings()
         place = find_place(self.estimator, self.params)
         X, y, groups = _checked(X, y, groups, place)
@@ -163,16 +165,16 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(
                 f"max_evaluations must be a whole number of at least 1, or None, got {limit!r}."
             )
-        if not self.tol > 0:
-            raise ValueError(f"tol must be positive, got {self.tol!r}.")
+        if self.tol is not None and not self.tol > 0:
+            raise ValueError(f"tol must be positive, or None, got {self.tol!r}.")
 
     def _upper(self, criterion: Criterion, place: Place) -> Generator[np.ndarray, Evaluation, None]:
         low, high = np.log(place.hyperparameter.low), np.log(place.hyperparameter.high)
-        start = criterion.start()
+        start = np.clip(criterion.start(), low, high)
         if criterion.shared:
-            return shared_descent(low, high, float(np.clip(start.mean(), low, high)), self.tol)
+            return shared_descent(low, high, float(start.mean()), self.tol or 1e-8)
         size = np.ones(criterion.features)
-        return projected_descent(low * size, high * size, start, self.tol)
+        return projected_descent(low * size, high * size, start, self.tol or 1e-4)
 
     def _search(
         self,

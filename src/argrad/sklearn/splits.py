@@ -25,6 +25,13 @@ def make_splits(cv: Any, X: Any, y: np.ndarray, classes: np.ndarray | None, grou
             f"cv={cv!r} asks for {count} folds, but there are only {rows} rows: ask for at most "
             f"{rows} folds, or give more rows."
         )
+    if classes is not None and isinstance(cv, int):
+        largest = max(int(np.sum(y == each)) for each in classes)
+        if cv > largest:
+            raise ValueError(
+                f"cv={cv} asks for {cv} folds, but no class has more than {largest} rows: ask for "
+                f"at most {largest} folds, or give more rows."
+            )
     splitter = check_cv(cv, y, classifier=classes is not None)
     splits = [
         (_positions(train, rows, i, "training"), _positions(valid, rows, i, "validation"))
