@@ -10,16 +10,20 @@ import sys
 
 import pytest
 
+# A process started in the background may have inherited that Ctrl-C is ignored.
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from argrad.cli import main; main()"
+)
+
 
 def start(folder, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", "from argrad.cli import main; main()", "tune", *arguments],
+        [sys.executable, "-c", COMMAND, "tune", *arguments],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A process started in the background may have inherited that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.pipeline import Pipeline
@@ -43,6 +44,17 @@ def test_penalties_per_feature_of_several_classes(wine):
     result = tune_table(wine, "kind", granularity="per-feature", folds=3, compare=False)
     width = result.best.estimator[:-1].transform(result.problem.X).shape[1]
     assert np.shape(result.best.params["model__C"]) == (width,)
+
+
+def test_penalties_that_fit_the_folds_rather_than_the_data_are_said():
+    """Twenty columns of noise and few rows: the CV loss of many penalties flatters itself."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(60, 20))).assign(y=random.normal(size=60))
+    result = tune_table(frame, "y", granularity="per-feature", folds=3)
+    assert result.best_granularity == "per-feature"
+    assert result.optimism > 0.0
+    assert "does better" in result.notes[-1]
+    assert "--granularity shared is safer" in result.notes[-1]
 
 
 def test_nothing_of_the_held_out_rows_reaches_the_searches(wine):

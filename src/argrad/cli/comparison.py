@@ -23,7 +23,7 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
         f"{data['test_rows']} rows were set aside first; the searches share {data['folds']} folds "
         f"of the other {data['train_rows']}."
     )
-    for note in data["notes"]:
+    for note in result.columns.notes:
         say(f"Note: {escape(note)}.")
     console.print(_table(result))
     say(
@@ -31,6 +31,8 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
         "rows.\nSeconds are wall time with the final fit; the gradient search's include JAX's "
         "compilation,\nnot the import of JAX."
     )
+    for note in result.notes:
+        say(f"Note: {escape(note)}.")
     best = content["recommended"]
     say(
         f"\nRecommended: the [bold]{IN_WORDS[best['search']]}[/], {best['granularity']} penalty"

@@ -36,7 +36,7 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
             "numbers": len(result.columns.numbers),
             "categories": len(result.columns.categories),
             "dropped": result.columns.dropped,
-            "notes": result.notes,
+            "notes": [*result.columns.notes, *result.notes],
         },
         "task": result.target.task,
         "recommended": {

@@ -22,6 +22,7 @@ from argrad.report.searches import (
     recommended,
     tpe_search,
 )
+from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.splits import split_rows
 from argrad.report.table import EMBEDDED_TARGET, as_table, split_target
 from argrad.report.target import Target, Task, read_target
@@ -32,8 +33,8 @@ class TuneResult:
     """What `tune_table` found.
 
     `outcomes` holds one outcome a search, the gradient search first; `best` is the recommended
-    one of them; `notes` are sentences on the data and the searches; `interrupted` says that
-    Ctrl-C ended it early.
+    one of them; `notes` are sentences on the searches (those on the data are in `columns`);
+    `interrupted` says that Ctrl-C ended it early.
     """
 
     table: str
@@ -116,10 +117,12 @@ def tune_table(
         seed=seed,
     )
     outcomes = [gradient_search(problem, granularity, max_evaluations, progress)]
-    notes = list(columns.notes)
+    notes: list[str] = []
     interrupted = outcomes[0].interrupted
     if compare and not interrupted:
         interrupted = _compare(problem, outcomes, notes, progress)
+    if granularity == "per-feature":
+        notes.extend(_overfitted(outcomes))
     return TuneResult(
         given.name, learnt, columns, problem, granularity, outcomes, notes, interrupted
     )
@@ -142,3 +145,19 @@ def _compare(
         notes.append("interrupted: a search without result is left out of the comparison")
         return True
     return outcomes[-1].interrupted
+
+
+def _overfitted(outcomes: list[SearchOutcome]) -> list[str]:
+    """A warning if many penalties won on the folds but a shared one wins on the held-out rows."""
+    per_feature, *shared = outcomes
+    if recommended(outcomes) is not per_feature or not shared:
+        return []
+    rival = min(shared, key=lambda outcome: outcome.test_loss)
+    if rival.test_loss >= per_feature.test_loss:
+        return []
+    return [
+        "the penalties per feature have the lowest CV loss, but on the held-out rows the shared "
+        f"penalty of the {IN_WORDS[rival.name]} does better ({rival.test_loss:.4g} against "
+        f"{per_feature.test_loss:.4g}): they may fit the folds rather than the data, and "
+        "--granularity shared is safer"
+    ]

@@ -10,7 +10,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 from argrad.report.progress import Silent
-from argrad.report.searches import gradient_search, grid_search, tpe_search
+from argrad.report.searches import gradient_search, tpe_search
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST
 
 
@@ -37,8 +37,18 @@ def cross_validated(problem, value: float) -> float:
 
 
 @pytest.fixture(params=["wine", "diabetes"])
-def problem(request):
-    return request.getfixturevalue(f"{request.param}_result").problem
+def result(request):
+    return request.getfixturevalue(f"{request.param}_result")
+
+
+@pytest.fixture
+def problem(result):
+    return result.problem
+
+
+@pytest.fixture
+def grid(result):
+    return result.outcomes[1]
 
 
 def test_the_gradient_search_reports_scikit_learns_cv_loss(problem):
@@ -51,9 +61,8 @@ def test_the_gradient_search_reports_scikit_learns_cv_loss(problem):
     assert outcome.seconds >= outcome.history["seconds"].max()
 
 
-def test_the_gradient_search_is_no_worse_than_the_grid_for_a_tenth_of_its_fits(problem):
+def test_the_gradient_search_is_no_worse_than_the_grid_for_a_tenth_of_its_fits(problem, grid):
     gradient = gradient_search(problem, "shared", None, Silent())
-    grid = grid_search(problem, Silent())
     assert gradient.cv_loss <= grid.cv_loss * (1.0 + 1e-4)
     assert gradient.fits <= grid.fits / 10
 
@@ -63,14 +72,13 @@ def test_the_gradient_search_can_be_stopped_after_some_evaluations(problem):
     assert len(outcome.history) <= 2
 
 
-def test_the_grid_is_tried_on_every_fold(problem):
-    outcome = grid_search(problem, Silent())
-    assert outcome.fits == 50 * 3 + 1
-    assert len(outcome.history) == 50
-    assert outcome.cv_loss == outcome.history["cv_loss"].min()
-    chosen = outcome.params[problem.penalty]
-    assert outcome.cv_loss == pytest.approx(cross_validated(problem, chosen), rel=5e-4)
-    assert (np.diff(outcome.history["seconds"]) > 0).all()
+def test_the_grid_is_tried_on_every_fold(problem, grid):
+    assert grid.fits == 50 * 3 + 1
+    assert len(grid.history) == 50
+    assert grid.cv_loss == grid.history["cv_loss"].min()
+    chosen = grid.params[problem.penalty]
+    assert grid.cv_loss == pytest.approx(cross_validated(problem, chosen), rel=5e-4)
+    assert (np.diff(grid.history["seconds"]) > 0).all()
 
 
 def test_tpe_keeps_to_its_time(problem):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from argrad.report.errors import TableError
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
+from argrad.report.searches.threads import few_threads
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, Granularity, TuningProblem
 
 NAME = "gradient"
@@ -24,6 +26,7 @@ def gradient_search(
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
     """
     # Imported here, before the clock starts: it brings JAX along.
+    from argrad import SolveError
     from argrad.sklearn import GradientSearchCV, PerFeature, Shared
 
     def tell(evaluation: dict[str, Any]) -> None:
@@ -38,9 +41,13 @@ def gradient_search(
         callback=tell,
     )
     progress.stage(f"gradient search ({granularity} penalty)")
-    start = time.perf_counter()
-    search.fit(problem.X, problem.y)
-    seconds = time.perf_counter() - start
+    with few_threads(problem.X):
+        start = time.perf_counter()
+        try:
+            search.fit(problem.X, problem.y)
+        except (ValueError, SolveError) as error:
+            raise TableError(f"The gradient search cannot tune on this table. {error}") from error
+        seconds = time.perf_counter() - start
     test_loss, test_score = problem.held_out(search.best_estimator_)
     return SearchOutcome(
         name=NAME,

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
+from argrad.report.searches.threads import few_threads
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, TuningProblem
 
 NAME = "grid"
@@ -25,7 +26,7 @@ def grid_search(problem: TuningProblem, progress: Progress) -> SearchOutcome:
         problem.pipeline, {problem.penalty: values}, cv=problem.folds, scoring=problem.scoring
     )
     progress.stage(f"grid search ({POINTS} penalties, {POINTS * len(problem.folds) + 1} fits)")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), few_threads(problem.X):
         warnings.simplefilter("ignore", ConvergenceWarning)
         start = time.perf_counter()
         search.fit(problem.X, problem.y)

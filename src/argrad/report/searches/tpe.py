@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
+from argrad.report.searches.threads import few_threads
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, TuningProblem
 
 NAME = "tpe"
@@ -65,7 +66,7 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), few_threads(problem.X):
             warnings.simplefilter("ignore", ConvergenceWarning)
             sampler = optuna.samplers.TPESampler(seed=problem.seed)
             study = optuna.create_study(sampler=sampler)
