@@ -16,7 +16,7 @@ from argrad.bilevel.hypergradient import Evaluation, Warm, evaluate
 from argrad.bilevel.optimiser import AbstractUpperOptimiser, Told, as_upper_optimiser
 from argrad.bilevel.problem import Bilevel, check_upper, upper_starting_point
 from argrad.bilevel.progress import progress_bar
-from argrad.bilevel.run import FailedStepError, Run, reason_of_failure
+from argrad.bilevel.run import FailedStepError, Run, last_words, reason_of_failure
 from argrad.problem import check_objective, extra_arguments, starting_point
 from argrad.transformation import Argmin
 
@@ -115,8 +115,16 @@ def minimise(
             if run.best is None:
                 raise
             return run.result(BilevelStatus.interrupted)
-        except (FailedStepError, jax.errors.JaxRuntimeError) as error:
-            return run.failure(error, throw)
+        except FailedStepError as error:
+            return run.failure(str(error), throw)
+        except Exception as error:
+            # A SolveError of an argmin inside the objectives, or an exception of a solver that is
+            # not JAX, comes out of compiled code as one or another kind of JAX' own.
+            if not (isinstance(error, jax.errors.JaxRuntimeError) or "INTERNAL: " in str(error)):
+                raise
+            if "KeyboardInterrupt: " in str(error) and run.best is not None:
+                return run.result(BilevelStatus.interrupted)
+            return run.failure(last_words(error), throw, error)
     return run.result(BilevelStatus.max_steps_reached)
 
 

@@ -12,7 +12,7 @@ from argrad.bilevel.hypergradient import Evaluation, Warm
 from argrad.bilevel.optimiser import Told
 from argrad.bilevel.problem import Bilevel
 from argrad.external import External
-from argrad.status import SolveError, Status
+from argrad.status import Status
 
 
 class FailedStepError(Exception):
@@ -49,28 +49,24 @@ class Run:
         value, x, y = self.best
         return BilevelResult(x, y, value, status, self.history)
 
-    def failure(self, error: Exception, throw: bool) -> BilevelResult:
+    def failure(self, reason: str, throw: bool, cause: Exception | None = None) -> BilevelResult:
         result = None if self.best is None else self.result(BilevelStatus.lower_failed)
         if result is not None and not throw:
             return result
-        step = max(self.history.steps - 1, 0)
-        where = "at x0" if result is None else f"at upper step {step}"
-        reason = error.args[0] if isinstance(error, FailedStepError) else _inside(error)
-        remedy = (
-            "Start elsewhere."
-            if result is None
-            else "The best point before it is this error's `result` (throw=False returns it). "
-            "Take shorter steps, or an optimiser with a line search."
-        )
-        raise BilevelError(f"{where}, {reason} {remedy}", result) from (
-            None if isinstance(error, FailedStepError) else error
-        )
+        if result is None:
+            raise BilevelError(f"at x0, {reason} Start elsewhere.", None) from cause
+        step = self.history.steps - (0 if cause else 1)  # a failed evaluation is in the history
+        raise BilevelError(
+            f"at upper step {step}, {reason} The best point before it is this error's `result` "
+            "(throw=False returns it). Take shorter steps, or an optimiser with a line search.",
+            result,
+        ) from cause
 
 
-def _inside(error: Exception) -> str:
-    """What an argmin inside the objectives said, without the trace of compiled code around it."""
-    lines = [line for line in str(error).splitlines() if "SolveError: " in line]
-    return lines[-1].split("SolveError: ", 1)[1] if lines else str(error)
+def last_words(error: Exception) -> str:
+    """What an exception said inside compiled code, without the trace around it."""
+    line = [line.strip() for line in str(error).splitlines() if line.strip()][-1]
+    return line.removeprefix("argrad.status.").removeprefix("SolveError: ")
 
 
 def reason_of_failure(
@@ -86,9 +82,7 @@ def reason_of_failure(
         # `implicit` knows more than it can say with throw=False.
         try:
             jax.vjp(lambda x: bilevel.lower(x, warm.y, *args), x)[1](warm.y)
-        except SolveError as error:
-            return str(error)
-        except jax.errors.JaxRuntimeError as error:
-            return _inside(error)
+        except Exception as error:
+            return last_words(error)
     sentences: Any = Status
     return f"the lower solve {sentences[evaluation.status]}."
