@@ -90,6 +90,7 @@ def _draw_penalties(axes: Any, penalties: np.ndarray, name: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel(_meaning(name))
     axes.set_title("penalty of each feature", fontsize=10)
+    axes.margins(y=0.02)
     quiet(axes)
 
 
