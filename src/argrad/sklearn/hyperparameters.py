@@ -54,8 +54,10 @@ class Hyperparameter:
         raise NotImplementedError
 
     def bounded(self, log_value: np.ndarray) -> np.ndarray:
-        """The exponential of `log_value`, within the bounds in spite of rounding."""
-        return np.clip(np.exp(log_value), self.low, self.high)
+        """The exponential of `log_value`; at a bound exactly the bound, in spite of rounding."""
+        value = np.clip(np.exp(log_value), self.low, self.high)
+        value = np.where(log_value <= np.log(self.low), self.low, value)
+        return np.where(log_value >= np.log(self.high), self.high, value)
 
 
 class Shared(Hyperparameter):

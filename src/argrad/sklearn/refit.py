@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from argrad.sklearn.hyperparameters import PerFeature
 from argrad.sklearn.place import Place
@@ -26,7 +27,7 @@ def refit(estimator: Any, place: Place, log_values: np.ndarray, X: Any, y: np.nd
     log_mean = float(np.log(value).mean())
     fitted.set_params(**{place.name: float(np.exp(log_mean))})
     scale = np.exp(-0.5 * place.model.sign * (np.log(value) - log_mean))
-    if place.preprocess is None and place.final is estimator:
+    if not isinstance(fitted, Pipeline):
         return _fit_scaled(fitted, X, y, scale)
     if place.preprocess is not None:
         preprocess = fitted[:-1]

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from argrad.sklearn.models.ridge import RidgeModel
+
+
+def test_validation_loss_is_the_squared_error():
+    z, u = np.array([[1.0], [2.0]]), np.array([[3.0], [2.5]])
+    np.testing.assert_allclose(RidgeModel().validation_loss(z, u, np), [4.0, 0.25])
+    np.testing.assert_allclose(RidgeModel().loss(z, u, np), [2.0, 0.125])
+
+
+def test_mean_and_curvature_are_derivatives_of_the_loss():
+    z, u = np.array([[1.0], [-2.0]]), np.array([[3.0], [2.5]])
+    slope = (RidgeModel().loss(z + 1e-5, u, np) - RidgeModel().loss(z - 1e-5, u, np)) / 2e-5
+    np.testing.assert_allclose((RidgeModel().mean(z) - u).ravel(), slope, atol=1e-9)
+    assert RidgeModel().curvature(z, z).tolist() == [[[1.0]], [[1.0]]]
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.array(["low", "high"], dtype=object), "'low'.*use LogisticRegression"),
+        (np.array([1.0, np.inf, 2.0]), "inf in row 1"),
+        (np.array([1.0, 2.0, np.nan]), "nan in row 2"),
+        (np.full(5, 2.5), r"2\.5 in all 5 rows"),
+    ],
+)
+def test_targets_that_cannot_be_learnt(y, said):
+    with pytest.raises(ValueError, match=said):
+        RidgeModel.for_target(y)
+
+
+def test_positive_coefficients_cannot_be_honoured():
+    with pytest.raises(ValueError, match=r"positive=True.*Set positive=False"):
+        RidgeModel.check(Ridge(positive=True))
+    RidgeModel.check(Ridge(solver="svd"))
