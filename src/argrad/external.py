@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import lineax as lx
 import numpy as np
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
@@ -89,21 +90,43 @@ class _Host(eqx.Module):
 
     def __call__(self, conditions, y0, x, args):
         dynamic, static = eqx.partition((x, y0, args), eqx.is_array)
+        dtypes = jax.tree.map(lambda a: a.dtype, dynamic)
 
-        def call(dynamic):
-            x, y0, args = eqx.combine(jax.tree.map(np.asarray, dynamic), static)
+        def call(bits):
+            x, y0, args = eqx.combine(jax.tree.map(_from_bits, bits, dtypes), static)
             y = self.solver(x, y0, *args)
             _check_structure(y, y0)
-            return jax.tree.map(lambda new, old: np.asarray(new, old.dtype), y, y0)
+            return jax.tree.map(
+                lambda new, old: np.asarray(new, old.dtype)[..., None].view("u1"), y, y0
+            )
 
-        shapes = jax.eval_shape(lambda: y0)
-        y = jax.pure_callback(call, shapes, dynamic, vmap_method="sequential")
+        shapes = jax.tree.map(
+            lambda a: jax.ShapeDtypeStruct((*a.shape, a.dtype.itemsize), jnp.uint8), y0
+        )
+        bits = jax.tree.map(_to_bits, dynamic)
+        found = jax.pure_callback(call, shapes, bits, vmap_method="sequential")
+        y = jax.tree.map(lambda a, old: lax.bitcast_convert_type(a, old.dtype), found, y0)
         return y, _outcome(conditions, y, x, args)
+
+
+# Numbers travel to the host and back as bytes. JAX may run the callback in a thread of its own,
+# where `with jax.enable_x64(True)` does not hold, and would round float64 to float32 there.
+
+
+def _to_bits(a: Array) -> Array:
+    if a.dtype == bool:
+        return a.astype(jnp.uint8)[..., None]
+    bits = lax.bitcast_convert_type(a, jnp.uint8)
+    return bits if a.dtype.itemsize > 1 else bits[..., None]
+
+
+def _from_bits(bits: Array, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(bits).view(dtype)[..., 0]
 
 
 def _check_structure(y: PyTree, y0: PyTree) -> None:
     found, wanted = jax.tree.structure(y), jax.tree.structure(y0)
-    if found != wanted:
+    if not found == wanted:  # noqa: SIM201 (the type has no !=)
         raise ValueError(
             f"the solver returned {found}, but init is {wanted}; they must be the same pytree. "
             "Return the solution alone, not a pair with a report."

@@ -115,4 +115,4 @@ def _shapes(tree: PyTree) -> str:
             return f"{jnp.result_type(leaf).name}{list(leaf.shape)}"
         return type(leaf).__name__
 
-    return str(jax.tree.map(describe, tree))
+    return str(jax.tree.map(describe, tree)).replace("'", "")

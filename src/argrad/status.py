@@ -54,13 +54,10 @@ class Status(eqx.Enumeration):
         "so it has no derivative. Add a small quadratic penalty, or remove the flat direction"
     )
     adjoint_failed: Any = (
-        "could not be differentiated: the linear solve with its Hessian failed (a singular or "
-        "indefinite Hessian, or too few steps for its condition). Use a stronger "
-        "Implicit(linear_solver=...), or check that the point is a minimum"
-    )
-    adjoint_nonfinite: Any = (
-        "could not be differentiated: the Hessian or the derivative to be propagated holds NaN or "
-        "infinity. Look for infinite second derivatives, such as those of |y| or sqrt(y) at 0"
+        "could not be differentiated: the linear solve with its Hessian failed. The Hessian is "
+        "singular or indefinite there (see whether the point is a minimum), or too "
+        "ill-conditioned (use a stronger Implicit(linear_solver=...)), or it or the derivative to "
+        "be propagated holds NaN or infinity (as second derivatives of |y| or sqrt(y) do at 0)"
     )
 
 
@@ -115,7 +112,7 @@ def _raise(failed, status, numbers):
     first = int(np.argmax(failed.ravel()))
 
     def element(value):
-        return np.broadcast_to(np.asarray(value), failed.shape).ravel()[first]
+        return np.asarray(np.broadcast_to(np.asarray(value), failed.shape).ravel()[first])
 
     status = jax.tree.map(element, status)
     described = ", ".join(

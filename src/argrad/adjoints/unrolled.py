@@ -59,12 +59,13 @@ class Unrolled(AbstractAdjoint):
             return problem(y, x, *args)
 
         problem = problem.closed(y0, x, args)
+        # The first step of Optimistix' own minimisers only evaluates the objective.
         found = optx.minimise(
             objective,
             solver,
             y0,
             (problem, x, args),
-            max_steps=min(self.steps, max_steps),
+            max_steps=min(self.steps, max_steps) + (not isinstance(solver, optx.OptaxMinimiser)),
             adjoint=_BoundedLoop(),
             throw=False,
         )

@@ -14,20 +14,25 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from argrad.linear.cholesky import singular_threshold
+
 Vector = Float[Array, " d"]
 
 
 class CGResult(NamedTuple):
     """What conjugate gradients found for A u = b.
 
-    `error` is the norm of the last preconditioned residual relative to the first one;
-    `definite` is false where a direction p with pᵀAp <= 0 (up to rounding) was met.
+    `error` is √(rᵀM⁻¹r / bᵀM⁻¹b) of the last residual r. `definite` is false where a direction p
+    was met whose curvature pᵀAp / pᵀp is not positive, or as small as the rounding of `largest`,
+    the largest met so far; `lowest` is the last one, that of such a direction.
     """
 
     solution: Vector
     steps: Int[Array, ""]
     error: Float[Array, ""]
     definite: Bool[Array, ""]
+    lowest: Float[Array, ""]
+    largest: Float[Array, ""]
 
 
 def conjugate_gradients(
@@ -38,41 +43,46 @@ def conjugate_gradients(
     u0: Vector | None = None,
     tol: Float[Array, ""] | float,
     max_steps: int,
+    largest: Float[Array, ""] | float = 0.0,
 ) -> CGResult:
     """Solve A u = b for symmetric positive definite A : R^d -> R^d, matrix-free.
 
-    Stops when ‖M⁻¹(b − A u)‖ <= tol ‖M⁻¹b‖, after `max_steps` products with A, or at the first
-    direction without positive curvature, returning the iterate before it (Steihaug 1983).
+    Stops when the residual r has rᵀM⁻¹r <= tol² bᵀM⁻¹b, after `max_steps` products with A, or at
+    the first direction without positive curvature, returning the iterate before it (Steihaug
+    1983). `largest` is a curvature known beforehand, to judge others by.
     """
-    eps = jnp.finfo(b.dtype).eps
-    target = tol * jnp.linalg.norm(precondition(b))
+    tiny = singular_threshold(b.size, b.dtype)
     u = jnp.zeros_like(b) if u0 is None else u0
     r = b if u0 is None else b - matvec(u0)
     z = precondition(r)
+    rz = r @ z
+    scale = rz if u0 is None else b @ precondition(b)
+    target = tol**2 * scale
 
+    # The scalars share one array: each carried one by itself would be one more kernel to compile.
     def unfinished(carry):
-        _, _, z, _, _, steps, _, definite = carry
-        return (jnp.linalg.norm(z) > target) & (steps < max_steps) & definite
+        *_, (rz, steps, lowest, largest) = carry
+        return (rz > target) & (steps < max_steps) & (lowest > tiny * largest)
 
     def advance(carry):
-        u, r, z, p, rz, steps, largest, _ = carry
+        u, r, p, (rz, steps, _, largest) = carry
         ap = matvec(p)
-        curvature = p @ ap
-        rayleigh = curvature / (p @ p)
-        largest = jnp.maximum(largest, rayleigh)
-        definite = rayleigh > eps * largest
+        curvature, square = jnp.stack([ap, p]) @ p
+        lowest = curvature / square
+        largest = jnp.maximum(largest, lowest)
+        definite = lowest > tiny * largest
         alpha = jnp.where(definite, rz / jnp.where(definite, curvature, 1), 0)
         u, r = u + alpha * p, r - alpha * ap
         z = precondition(r)
         rz_next = r @ z
-        p = z + (rz_next / rz) * p
-        return u, r, z, p, rz_next, steps + 1, largest, definite
+        numbers = jnp.stack([rz_next, steps + 1, lowest, largest])
+        return u, r, z + (rz_next / rz) * p, numbers
 
-    zero = jnp.zeros((), b.dtype)
-    carry = (u, r, z, z, r @ z, jnp.array(0), zero, jnp.array(True))
-    u, _, z, _, _, steps, _, definite = lax.while_loop(unfinished, advance, carry)
-    scale = jnp.where(target > 0, target / tol, 1)
-    return CGResult(u, steps, jnp.linalg.norm(z) / scale, definite)
+    numbers = jnp.stack([rz, jnp.zeros_like(rz), jnp.full_like(rz, jnp.inf), largest + 0 * rz])
+    u, _, _, numbers = lax.while_loop(unfinished, advance, (u, r, z, numbers))
+    rz, steps, lowest, largest = numbers
+    error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
+    return CGResult(u, steps.astype(int), error, lowest > tiny * largest, lowest, largest)
 
 
 class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):

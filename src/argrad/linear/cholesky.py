@@ -11,16 +11,19 @@ DEFINITE, SINGULAR, INDEFINITE = 0, 1, 2
 
 
 class Factor(NamedTuple):
-    """Lower-triangular L with LLᵀ = H + shift · diag(scale), and the curvature of H itself."""
+    """(H + shift · diag(scale))⁻¹, and the curvature of H itself.
 
-    lower: Float[Array, "d d"]
+    The inverse is kept rather than the triangle it came from: it is applied many times, as a
+    preconditioner, and one product is quicker to run and to compile than two triangular solves.
+    Whatever accuracy that costs, conjugate gradients restore.
+    """
+
+    inverse: Float[Array, "d d"]
     shift: Float[Array, ""]
     curvature: Int[Array, ""]
 
     def solve(self, b: Float[Array, " d"]) -> Float[Array, " d"]:
-        """(LLᵀ)⁻¹ b by two triangular solves."""
-        half = solve_triangular(self.lower, b, lower=True)
-        return solve_triangular(self.lower, half, lower=True, trans=1)
+        return self.inverse @ b
 
 
 def identity_factor(d: int, dtype) -> Factor:
@@ -37,35 +40,33 @@ def singular_threshold(d: int, dtype) -> float:
     return max(eps**0.875, 4 * d * eps)
 
 
-def shifted_cholesky(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
-    """Factorise H, or H + τ diag(scale) with a τ > 0 that makes it positive definite.
+def invert(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
+    """Invert H by its Cholesky factor, or H + τ diag(scale) with a τ > 0 that makes it definite.
 
     H is called singular where a pivot falls under `singular_threshold` times its coordinate's
     `scale` (the largest curvature seen there), and indefinite where even that much shift leaves
     a negative pivot. Both tests are unchanged by a change of units of any coordinate. NaN in H
-    leaves NaN in the factor.
+    leaves NaN in the inverse.
     """
-    tiny = singular_threshold(hessian.shape[0], hessian.dtype)
+    d = hessian.shape[0]
+    tiny = singular_threshold(d, hessian.dtype)
     top = jnp.max(scale)
     scale = jnp.where(scale > tiny * top, scale, jnp.where(top > 0, tiny * top, 1))
 
-    def attempt(shift):
-        lower = lax.linalg.cholesky(hessian + jnp.diag(shift * scale), symmetrize_input=False)
-        return lower, jnp.all(jnp.diagonal(lower) ** 2 > 0.5 * tiny * scale)
-
-    lower, good = attempt(jnp.zeros((), hessian.dtype))
-
-    def repair(carry):
+    def attempt(carry):
         _, shift, _, tries = carry
-        shift = jnp.where(tries == 0, tiny, jnp.maximum(8 * shift, 1e-4))
-        lower, good = attempt(shift)
+        shift = jnp.where(tries == 0, 0, jnp.where(tries == 1, tiny, 8 * shift))
+        shift = jnp.where(tries == 2, 1e-4, shift).astype(hessian.dtype)
+        lower = lax.linalg.cholesky(hessian + jnp.diag(shift * scale), symmetrize_input=False)
+        good = jnp.min(jnp.diagonal(lower) ** 2 / scale) > 0.5 * tiny
         return lower, shift, good, tries + 1
 
-    def broken(carry):
+    def unfinished(carry):
         _, _, good, tries = carry
+        # NaN would never become good; 24 shifts go beyond any norm of a finite H.
         return ~good & (tries < 24)
 
-    start = (lower, jnp.zeros((), hessian.dtype), good | ~jnp.all(jnp.isfinite(hessian)), 0)
-    lower, shift, _, tries = lax.while_loop(broken, repair, start)
-    curvature = jnp.where(tries == 0, DEFINITE, jnp.where(tries == 1, SINGULAR, INDEFINITE))
-    return Factor(lower, shift, curvature)
+    start = (hessian, jnp.zeros((), hessian.dtype), jnp.array(False), 0)
+    lower, shift, _, tries = lax.while_loop(unfinished, attempt, start)
+    half = solve_triangular(lower, jnp.eye(d, dtype=hessian.dtype), lower=True)
+    return Factor(half.T @ half, shift, jnp.clip(tries - 1, DEFINITE, INDEFINITE))

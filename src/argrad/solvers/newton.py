@@ -18,7 +18,15 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from argrad.linear.cg import conjugate_gradients
-from argrad.linear.cholesky import DEFINITE, INDEFINITE, Factor, identity_factor, shifted_cholesky
+from argrad.linear.cholesky import (
+    DEFINITE,
+    INDEFINITE,
+    SINGULAR,
+    Factor,
+    identity_factor,
+    invert,
+    singular_threshold,
+)
 
 _DIRECT = 32  # variables up to which a factorisation costs no more than a few products
 _FACTORISED = 1000  # variables up to which a Hessian is formed at all: 8 MB in float64
@@ -30,11 +38,13 @@ class NewtonState(eqx.Module):
 
     factor: Factor | None
     scale: Float[Array, " d"]
+    largest: Float[Array, ""]
     gradient_norm: Float[Array, ""]
-    largest_gradient: Float[Array, ""]
     step_norm: Float[Array, ""]
+    size: Float[Array, ""]
     largest_y: Float[Array, ""]
     start_norm: Float[Array, ""]
+    value: Float[Array, ""]
     curvature: Int[Array, ""]
     terminate: Bool[Array, ""]
     result: optx.RESULTS
@@ -64,7 +74,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
     Array(2., dtype=float32)
     """
 
-    rtol: float | None = None
+    rtol: float | None = None  # type: ignore[assignment]  # None: by dtype
     patience: int | str | None = "by size"
     # Part of the Optimistix interface; termination follows `rtol` alone.
     atol: float = 0.0
@@ -97,7 +107,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         return self.rtol
 
     def init(self, fn, y, args, options, f_struct, aux_struct, tags) -> NewtonState:
-        del fn, args, options, f_struct, aux_struct, tags
+        del fn, args, options, aux_struct, tags
         flat, _ = ravel_pytree(y)
         self._target(flat.dtype)
         zero, infinite = jnp.zeros((), flat.dtype), jnp.full((), jnp.inf, flat.dtype)
@@ -105,14 +115,16 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         return NewtonState(
             factor=None if matrix_free else identity_factor(flat.size, flat.dtype),
             scale=jnp.zeros_like(flat),
+            largest=zero,
             gradient_norm=zero,
-            largest_gradient=zero,
             step_norm=infinite,
+            size=zero,
             largest_y=zero,
             start_norm=jnp.linalg.norm(flat),
+            value=jnp.full((), jnp.nan, f_struct.dtype),
             curvature=jnp.array(DEFINITE),
             terminate=jnp.array(False),
-            result=optx.RESULTS.successful,
+            result=optx.RESULTS.successful,  # type: ignore[arg-type]
         )
 
     def step(self, fn, y, args, options, state: NewtonState, tags):
@@ -123,32 +135,32 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             return fn(unravel(v), args)
 
         def gradient(v):
-            value_and_aux, g = jax.value_and_grad(objective, has_aux=True)(v)
-            return g, value_and_aux
+            (_, aux), g = jax.value_and_grad(objective, has_aux=True)(v)
+            return g, aux
 
-        g, hvp, (value, aux) = jax.linearize(gradient, flat, has_aux=True)
-        gradient_norm = jnp.linalg.norm(g)
-        # Eisenstat and Walker's second choice: solve as exactly as the gradient has been falling.
-        ratio = gradient_norm / jnp.where(state.gradient_norm > 0, state.gradient_norm, jnp.inf)
-        forcing = jnp.where(state.gradient_norm > 0, jnp.minimum(0.9 * ratio**2, 0.25), 0.25)
-        p, forcing, factor, scale, curvature = self._direction(hvp, g, forcing, state)
-        alpha, accepted = _backtrack(lambda v: objective(v)[0], flat, p, value, g @ p)
+        g, hvp, aux = jax.linearize(gradient, flat, has_aux=True)
+        gradient_norm = jnp.sqrt(g @ g)
+        eps, target = jnp.finfo(flat.dtype).eps, self._target(flat.dtype)
+        # Eisenstat and Walker's second choice: solve as exactly as the gradient has been falling,
+        # but no more exactly than a last step needs.
+        ratio = jnp.where(state.gradient_norm > 0, gradient_norm / state.gradient_norm, 1)
+        enough = 0.3 * target * state.size / (ratio * state.step_norm)
+        forcing = jnp.clip(0.9 * ratio**2, jnp.maximum(enough, eps), 0.25)
+        p, forcing, factor, scale, largest, curvature = self._direction(hvp, g, forcing, state)
+        slope, step_square = jnp.stack([g, p]) @ p
+        alpha, value, accepted = _backtrack(lambda v: objective(v)[0], flat, p, state.value, slope)
 
-        step_norm = jnp.linalg.norm(p)
+        step_norm = jnp.sqrt(step_square)
         new = flat + alpha * p
-        largest_y = jnp.maximum(state.largest_y, jnp.linalg.norm(new))
-        largest_gradient = jnp.maximum(state.largest_gradient, gradient_norm)
-        full = alpha == 1
-        target, size = self._target(flat.dtype), jnp.linalg.norm(new)
-        # The error that a full step leaves: its own inexactness, and a term quadratic in it.
-        short = full & (forcing * step_norm <= target * size) & (step_norm <= target**0.5 * size)
-        eps = jnp.finfo(flat.dtype).eps
-        # Rounding prevents further gain: steps no longer shrink, or the gradient is noise.
-        noise = (step_norm >= 0.5 * state.step_norm) | (
-            gradient_norm <= 100 * eps * largest_gradient
-        )
-        floor = (step_norm <= eps**0.5 * largest_y) & noise
-        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(g)) & jnp.isfinite(step_norm)
+        size = jnp.sqrt(new @ new)
+        largest_y = jnp.maximum(state.largest_y, size)
+        # The error that a full step leaves is its own inexactness and a term quadratic in it, if
+        # the steps shrink faster than linearly, as they do not at a degenerate minimum.
+        short = (alpha == 1) & (step_norm <= 0.3 * state.step_norm)
+        short &= (forcing * step_norm <= target * size) & (step_norm <= target**0.5 * size)
+        # Rounding prevents further gain where short steps shrink no longer.
+        floor = (step_norm <= eps**0.5 * largest_y) & (step_norm >= 0.5 * state.step_norm)
+        finite = jnp.isfinite(value) & jnp.isfinite(gradient_norm) & jnp.isfinite(step_norm)
         far = largest_y > (1 + state.start_norm) / eps
         results = optx.RESULTS
         result = results.where(finite, results.successful, results.nonfinite)
@@ -159,11 +171,13 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             NewtonState(
                 factor=factor,
                 scale=scale,
+                largest=largest,
                 gradient_norm=gradient_norm,
-                largest_gradient=largest_gradient,
                 step_norm=step_norm,
+                size=size,
                 largest_y=largest_y,
                 start_norm=state.start_norm,
+                value=value,
                 curvature=curvature,
                 terminate=short | floor | (step_norm == 0),
                 result=result,
@@ -172,37 +186,58 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         )
 
     def _direction(self, hvp, g, forcing, state: NewtonState):
-        """p with H p ≈ −g, the relative residual it has, and what was learnt on the way."""
+        """p with H p ≈ −g, its relative residual, and what was learnt of H on the way."""
         d = g.size
         patience = self._patience(d)
         precondition = (lambda v: v) if state.factor is None else state.factor.solve
 
-        def iterative(max_steps):
+        def iterative(b, max_steps):
             return conjugate_gradients(
-                hvp, -g, precondition=precondition, tol=forcing, max_steps=max_steps
+                hvp,
+                b,
+                precondition=precondition,
+                tol=forcing,
+                max_steps=max_steps,
+                largest=state.largest,
             )
 
-        def factorised():
+        def factorised(scale):
             hessian = jax.vmap(hvp)(jnp.eye(d, dtype=g.dtype))
-            scale = jnp.maximum(state.scale, jnp.abs(jnp.diagonal(hessian)))
-            factor = shifted_cholesky(hessian, scale)
-            return factor.solve(-g), jnp.zeros_like(forcing), factor, scale, factor.curvature
+            scale = jnp.maximum(scale, jnp.abs(jnp.diagonal(hessian)))
+            factor = invert(hessian, scale)
+            p, exact = factor.solve(-g), jnp.zeros_like(forcing)
+            return p, exact, factor, scale, state.largest, factor.curvature
 
         if patience == 0:
-            return factorised()
+            return factorised(state.scale)
         if patience is None:
-            found = iterative(max_steps=10 * d + 100)
+            # Where the gradient vanishes there is nothing to solve, but a curvature to look at.
+            stationary = g @ g == 0
+            b = jnp.where(stationary, jnp.cos(jnp.arange(d, dtype=g.dtype) ** 2 + 1), -g)
+            found = iterative(b, 10 * d + 100)
             # The iterate before a direction of negative curvature still descends; where the
             # first direction was one, there is no such iterate but the gradient descends.
-            p = jnp.where(found.definite | (found.steps > 1), found.solution, -g)
-            curvature = jnp.where(found.definite, DEFINITE, INDEFINITE)
-            return p, found.error, None, state.scale, curvature
-        found = iterative(max_steps=patience)
-        enough = found.definite & (found.error <= forcing) & (found.steps > 0)
+            p = jnp.where(found.definite | (found.steps > 1), found.solution, b)
+            p = jnp.where(stationary, 0, p)
+            flat = found.lowest > -singular_threshold(d, g.dtype) * found.largest
+            curvature = jnp.where(flat, SINGULAR, INDEFINITE)
+            curvature = jnp.where(found.definite, DEFINITE, curvature)
+            return p, found.error, None, state.scale, found.largest, curvature
+        found = iterative(-g, patience)
+        # A Hessian that conjugate gradients call singular is compared with the largest curvature
+        # they met, another with what each coordinate has had.
+        scale = jnp.where(found.definite, state.scale, jnp.maximum(state.scale, found.largest))
         return lax.cond(
-            enough,
-            lambda: (found.solution, found.error, state.factor, state.scale, state.curvature * 0),
-            factorised,
+            found.definite & (found.error <= forcing) & (found.steps > 0),
+            lambda: (
+                found.solution,
+                found.error,
+                state.factor,
+                scale,
+                found.largest,
+                jnp.array(DEFINITE),
+            ),
+            lambda: factorised(scale),
         )
 
     def terminate(self, fn, y, args, options, state: NewtonState, tags):
@@ -218,17 +253,29 @@ def _backtrack(objective, y, p, value, slope):
     """Halve the step until the objective falls by 1e-4 of what its slope promises.
 
     Rounding of the objective is allowed for: near the solution a full step is the better one
-    even where the fall cannot be seen any more.
+    even where the fall cannot be seen any more. Returns the step's length, the objective there,
+    and whether one was found. `value` is that at y, or NaN where it is not known yet: the first
+    trial then has length zero, so that the objective stands only once in the compiled program.
     """
-    noise = 10 * jnp.finfo(y.dtype).eps * jnp.abs(value)
+    rounding = 10 * jnp.finfo(y.dtype).eps
 
-    def falls(alpha):
-        return objective(y + alpha * p) <= value + 1e-4 * alpha * slope + noise
+    def length(trial):
+        return jnp.where(trial == 0, 0, jnp.exp2(1.0 - trial)).astype(y.dtype)
 
-    def halve(carry):
-        alpha, _ = carry
-        return alpha / 2, falls(alpha / 2)
+    def attempt(carry):
+        trial, value, _, _ = carry
+        alpha = length(trial)
+        reached = objective(y + alpha * p)
+        value = jnp.where(trial == 0, reached, value)
+        allowed = value + 1e-4 * alpha * slope + rounding * jnp.abs(value)
+        return trial + 1, value, reached, (trial > 0) & (reached <= allowed)
 
-    one = jnp.ones((), y.dtype)
-    smallest = jnp.finfo(y.dtype).eps
-    return lax.while_loop(lambda c: ~c[1] & (c[0] > smallest), halve, (one, falls(one)))
+    def unfinished(carry):
+        trial, _, _, accepted = carry
+        return ~accepted & (trial < 54)
+
+    first = jnp.where(jnp.isnan(value), 0, 1)
+    trial, _, reached, accepted = lax.while_loop(
+        unfinished, attempt, (first, value, value, jnp.array(False))
+    )
+    return jnp.where(accepted, length(trial - 1), 0), reached, accepted

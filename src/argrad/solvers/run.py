@@ -6,7 +6,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
-from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -69,9 +68,8 @@ def minimum(
     status = Status.where(polished.result == codes.stagnation, Status.stalled, status)
     status = Status.where(polished.result == codes.nonfinite, Status.nonfinite, status)
     status = Status.where(polished.result == codes.nonlinear_divergence, Status.unbounded, status)
-    started = jnp.isfinite(lax.stop_gradient(objective(y0, (problem, x, args))))
-    started &= (iterations > 1) | (polished.result != codes.nonfinite)
-    status = Status.where(started, status, Status.nonfinite_start)
+    at_once = (status == Status.nonfinite) & (polished.stats["num_steps"] <= 1)
+    status = Status.where(at_once, Status.nonfinite_start, status)
     converged = status == Status.converged
     status = Status.where(converged & (state.curvature == SINGULAR), Status.singular, status)
     status = Status.where(converged & (state.curvature == INDEFINITE), Status.saddle, status)

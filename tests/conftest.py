@@ -1,0 +1,50 @@
+"""Tests run in float64; examples in docstrings and pages in float32, as a user finds JAX."""
+
+import jax
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol():
+    with jax.enable_x64(True):
+        return (yield)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seed", type=int, default=None, help="seed of the random inputs")
+
+
+@pytest.fixture
+def rng(request):
+    """Fresh random numbers every day; a failure prints the seed that repeats it."""
+    import datetime
+
+    import numpy as np
+
+    seed = request.config.getoption("--seed")
+    if seed is None:
+        seed = datetime.date.today().toordinal()
+    print(f"--seed {seed}")
+    return np.random.default_rng([seed, *request.node.nodeid.encode()])
+
+
+@pytest.fixture
+def central_difference():
+    """d/dx of an array-valued function of a flat array, to O(h⁴), by Richardson's rule."""
+    import numpy as np
+
+    def derivative(function, x, h=1e-3):
+        x = np.asarray(x, float)
+
+        def quotient(direction, h):
+            plus, minus = function(x + h * direction), function(x - h * direction)
+            return (np.asarray(plus) - np.asarray(minus)) / (2 * h)
+
+        columns = []
+        for i in range(x.size):
+            direction = np.eye(x.size)[i].reshape(x.shape)
+            columns.append((4 * quotient(direction, h / 2) - quotient(direction, h)) / 3)
+        stacked = np.stack(columns, -1)
+        return stacked.reshape(stacked.shape[:-1] + x.shape)
+
+    return derivative
