@@ -125,8 +125,9 @@ def _from_bits(bits: Array, dtype: np.dtype) -> np.ndarray:
 
 
 def _check_structure(y: PyTree, y0: PyTree) -> None:
-    found, wanted = jax.tree.structure(y), jax.tree.structure(y0)
-    if not found == wanted:  # noqa: SIM201 (the type has no !=)
+    found: Any = jax.tree.structure(y)
+    wanted: Any = jax.tree.structure(y0)
+    if found != wanted:
         raise ValueError(
             f"the solver returned {found}, but init is {wanted}; they must be the same pytree. "
             "Return the solution alone, not a pair with a report."
@@ -194,8 +195,8 @@ def implicit(
     ...     return 0.5 * jnp.sum((A @ w - b) ** 2) + 0.5 * x * jnp.sum(w**2)
     >>> solve = ag.implicit(ridge, ag.stationarity(loss))
     >>> A, b = np.eye(2), np.array([1.0, 2.0])
-    >>> jax.jacobian(solve)(1.0, np.zeros(2), A, b)
-    Array([-0.25, -0.5 ], dtype=float32, weak_type=True)
+    >>> jax.jacobian(solve)(1.0, np.zeros(2), A, b).round(4)
+    Array([-0.25, -0.5 ], dtype=float32)
     """
     if not isinstance(conditions, Conditions):
         raise TypeError(

@@ -80,9 +80,9 @@ def conjugate_gradients(
 
     numbers = jnp.stack([rz, jnp.zeros_like(rz), jnp.full_like(rz, jnp.inf), largest + 0 * rz])
     u, _, _, numbers = lax.while_loop(unfinished, advance, (u, r, z, numbers))
-    rz, steps, lowest, largest = numbers
+    rz, steps, lowest, top = numbers
     error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
-    return CGResult(u, steps.astype(int), error, lowest > tiny * largest, lowest, largest)
+    return CGResult(u, steps.astype(int), error, lowest > tiny * top, lowest, top)
 
 
 class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
