@@ -90,7 +90,7 @@ class Trial(AbstractUpperOptimiser):
         hidden = -_inner(gradient_at_x, trial, x) <= eps**0.875 * jnp.abs(value_at_x)
         ended = ~accepted & (hidden | _equal(state.y_eval, new))
         tolerance = self.minimiser.atol + self.minimiser.rtol * jnp.abs(value_at_x)
-        promised = promise <= tolerance
+        promised = jnp.abs(promise) <= tolerance  # rounding can turn a direction uphill
 
         gradient_at_x = jax.tree.map(
             lambda a, b: jnp.where(accepted, a, b), gradient, gradient_at_x
