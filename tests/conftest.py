@@ -5,8 +5,8 @@ import pytest
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol():
-    with jax.enable_x64(True):
+def pytest_runtest_protocol(item):
+    with jax.enable_x64(not isinstance(item, pytest.DoctestItem)):
         return (yield)
 
 

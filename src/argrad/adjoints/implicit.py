@@ -34,7 +34,9 @@ class Implicit(AbstractAdjoint):
     to the starting point is zero, because y* does not depend on it.
 
     Raises SolveError, or gives NaN under `throw=False`, where the lower solve did not converge,
-    H is singular or indefinite, or the linear solve fails.
+    H is singular or indefinite, or the linear solve fails. A Lineax solver that does not assume
+    full rank, such as `lineax.SVD()`, is taken at its word: with a singular H it gives the
+    least-norm derivative.
 
     Source: Gould et al. 2016, arXiv:1607.05447, lemma 3.2.
 
@@ -199,6 +201,8 @@ def _standing(rule, linear_solver, state, options, y, value, outcome: Outcome):
         pivots = jnp.abs(jnp.diagonal(state[0][0]))
         singular = jnp.min(pivots) <= tiny * jnp.max(pivots)
     status = outcome.status
+    if not linear_solver.assume_full_rank():  # a pseudo-inverse was asked for
+        status = Status.where(status == Status.singular, Status.converged, status)
     fine = status == Status.converged
     status = Status.where(fine & singular, Status.singular, status)
     if rule.tol is not None:

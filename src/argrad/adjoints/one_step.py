@@ -47,11 +47,12 @@ class OneStep(AbstractAdjoint):
             moved = self.step(y, x, *args)
         # The value stays y*; only the derivative is the step's.
         moved = jax.tree.map(lambda m: m - lax.stop_gradient(m), moved)
-        good = outcome.status == Status.converged
-        if throw:
+        if throw:  # whoever called raises for every other failure
+            singular = outcome.status == Status.singular
             numbers = {"iterations": outcome.iterations, "gradient_norm": outcome.gradient_norm}
-            moved = raise_if(moved, ~good, outcome.status, numbers)
+            moved = raise_if(moved, singular, outcome.status, numbers)
         else:
+            good = outcome.status == Status.converged
             moved = jax.tree.map(lambda m: jnp.where(good, m, m * jnp.nan), moved)
         return jax.tree.map(jnp.add, y, moved), outcome
 

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from argrad.adjoints.base import AbstractAdjoint
 from argrad.solvers.newton import Newton
 from argrad.solvers.run import Outcome
-from argrad.status import Status, raise_if
+from argrad.status import Status
 
 
 class Unrolled(AbstractAdjoint):
@@ -43,6 +43,7 @@ class Unrolled(AbstractAdjoint):
             raise ValueError(f"Unrolled needs at least 1 step, got {self.steps}.")
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
+        del throw  # NaN in y is NaN in its derivative
         flat, _ = ravel_pytree(y0)
         if isinstance(solver, Newton):
             raise ValueError(
@@ -79,10 +80,7 @@ class Unrolled(AbstractAdjoint):
         norm = jnp.linalg.norm(ravel_pytree(gradient)[0])
         iterations = found.stats["num_steps"]
         outcome = Outcome(status, iterations, norm, jnp.full_like(norm, jnp.nan), None)
-        y = found.value
-        if throw:
-            y = raise_if(y, ~finite, status, {"iterations": iterations, "gradient_norm": norm})
-        return y, lax.stop_gradient(outcome)
+        return found.value, lax.stop_gradient(outcome)
 
 
 class _BoundedLoop(optx.AbstractAdjoint):

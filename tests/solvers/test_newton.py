@@ -1,0 +1,84 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+import pytest
+
+import argrad as ag
+from argrad.solvers import choose_solver
+
+PATIENCE = [0, 2, None]
+
+
+def run(f, y0, x=None, **options):
+    return optx.minimise(
+        lambda y, x: f(y, x), ag.Newton(**options), y0, x, max_steps=500, throw=False
+    )
+
+
+@pytest.mark.parametrize("patience", PATIENCE)
+def test_rosenbrock_to_machine_precision(patience):
+    f = lambda y, _: (1 - y[0]) ** 2 + 100 * (y[1] - y[0] ** 2) ** 2
+    found = run(f, jnp.array([-1.2, 1.0]), patience=patience)
+    assert found.result == optx.RESULTS.successful
+    np.testing.assert_allclose(found.value, [1, 1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("patience", PATIENCE)
+@pytest.mark.parametrize(("unit_f", "unit_y"), [(1e-30, 1e-12), (1.0, 1.0), (1e30, 1e12)])
+def test_neither_units_of_the_objective_nor_of_the_variables_matter(patience, unit_f, unit_y):
+    f = lambda y, _: unit_f * jnp.sum(jnp.cosh(y / unit_y - 1) + 0.1 * (y / unit_y) ** 2)
+    found = run(f, jnp.array([0.3, -0.4]) * unit_y, patience=patience)
+    assert found.result == optx.RESULTS.successful
+    slope = jax.grad(lambda y: f(y * unit_y, None) / unit_f)(found.value / unit_y)
+    np.testing.assert_allclose(slope, 0, atol=1e-14)
+
+
+@pytest.mark.parametrize("d", [5, 80, 1200])
+def test_the_last_factor_is_that_of_the_solution_or_none(rng, d):
+    f = lambda y, x: jnp.sum(jnp.cosh(y - x) * jnp.logspace(0, 4, d))
+    x = jnp.asarray(rng.normal(size=d))
+    found = run(f, jnp.zeros(d), x)
+    np.testing.assert_allclose(found.value, x, atol=1e-12)
+    factor = found.state.factor
+    if d > 1000:
+        assert factor is None
+    else:
+        np.testing.assert_allclose(factor.inverse @ jnp.logspace(0, 4, d), 1, rtol=1e-6)
+
+
+def test_few_products_where_the_problem_is_well_conditioned(rng):
+    """200 variables, condition number 4: no Hessian is ever formed."""
+    h = jnp.linspace(1, 4, 200)
+    found = run(lambda y, _: jnp.sum(h * jnp.log(jnp.cosh(y - 0.3))), jnp.zeros(200))
+    np.testing.assert_array_equal(found.state.factor.inverse, jnp.eye(200))
+
+
+def test_a_domain_with_an_edge():
+    """x y − log y has its minimum at 1/x, and no value for y <= 0."""
+    found = run(lambda y, x: x * y - jnp.log(y), jnp.array(1e-3), 4.0)
+    assert found.value == pytest.approx(0.25, rel=1e-13)
+
+
+def test_tolerances_that_cannot_be_or_make_no_sense():
+    with pytest.raises(ValueError, match=r"rtol=1e-17 cannot be reached in float64"):
+        run(lambda y, _: y**2, jnp.array(1.0), rtol=1e-17)
+    with pytest.raises(ValueError, match=r"rtol=1e-12 cannot be reached in float32.*float64"):
+        run(lambda y, _: y**2, jnp.array(1.0, jnp.float32), rtol=1e-12)
+    with pytest.raises(ValueError, match="0 < rtol < 1, got 2"):
+        ag.Newton(rtol=2.0)
+    with pytest.raises(ValueError, match="patience >= 0"):
+        ag.Newton(patience=-1)
+
+
+def test_a_loose_tolerance_takes_fewer_steps():
+    f = lambda y, _: jnp.sum(jnp.exp(y) - 20 * y)
+    loose = run(f, jnp.zeros(3), rtol=1e-2)
+    tight = run(f, jnp.zeros(3))
+    assert loose.stats["num_steps"] < tight.stats["num_steps"]
+    np.testing.assert_allclose(loose.value, np.log(20), rtol=1e-2)
+
+
+def test_choice_by_size():
+    assert isinstance(choose_solver(1000), ag.Newton)
+    assert isinstance(choose_solver(1001), optx.LBFGS)
