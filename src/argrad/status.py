@@ -51,7 +51,8 @@ class Status(eqx.Enumeration):
     )
     singular: Any = (
         "found a minimum whose Hessian is singular: y* is not an isolated smooth function of x, "
-        "so it has no derivative. Add a small quadratic penalty, or remove the flat direction"
+        "so it has no derivative. Add a small quadratic penalty, or remove the flat direction. If "
+        "the variables only differ in scale by many orders, rescale them or use Newton(patience=0)"
     )
     adjoint_failed: Any = (
         "could not be differentiated: the linear solve with its Hessian failed. The Hessian is "

@@ -53,7 +53,9 @@ class OneStep(AbstractAdjoint):
             moved = raise_if(moved, singular, outcome.status, numbers)
         else:
             good = outcome.status == Status.converged
-            moved = jax.tree.map(lambda m: jnp.where(good, m, m * jnp.nan), moved)
+            # A factor, not a choice: in reverse mode the branch not chosen would spread its NaN.
+            spoilt = jnp.where(good, 1.0, jnp.nan)
+            moved = jax.tree.map(lambda m: m * spoilt.astype(m.dtype), moved)
         return jax.tree.map(jnp.add, y, moved), outcome
 
 

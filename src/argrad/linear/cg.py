@@ -23,8 +23,8 @@ class CGResult(NamedTuple):
     """What conjugate gradients found for A u = b.
 
     `error` is √(rᵀM⁻¹r / bᵀM⁻¹b) of the last residual r. `definite` is false where a direction p
-    was met whose curvature pᵀAp / pᵀp is not positive, or as small as the rounding of `largest`,
-    the largest met so far; `lowest` is the last one, that of such a direction.
+    was met whose curvature pᵀAp / pᵀMp is not positive, or as small as the rounding of `largest`,
+    the largest met so far; `lowest` is the smallest one met.
     """
 
     solution: Vector
@@ -49,7 +49,7 @@ def conjugate_gradients(
 
     Stops when the residual r has rᵀM⁻¹r <= tol² bᵀM⁻¹b, after `max_steps` products with A, or at
     the first direction without positive curvature, returning the iterate before it (Steihaug
-    1983). `largest` is a curvature known beforehand, to judge others by.
+    1983). `largest` is a curvature known beforehand in the units of M, to judge others by.
     """
     tiny = singular_threshold(b.size, b.dtype)
     u = jnp.zeros_like(b) if u0 is None else u0
@@ -59,27 +59,30 @@ def conjugate_gradients(
     scale = rz if u0 is None else b @ precondition(b)
     target = tol**2 * scale
 
-    # The scalars share one array: each carried one by itself would be one more kernel to compile.
+    # s = M p follows p by its own recurrence, so that curvature is measured in the units of M:
+    # a change of units of the variables then changes no verdict. The scalars share one array,
+    # since each carried one by itself would be one more kernel to compile.
     def unfinished(carry):
         *_, (rz, steps, lowest, largest) = carry
         return (rz > target) & (steps < max_steps) & (lowest > tiny * largest)
 
     def advance(carry):
-        u, r, p, (rz, steps, _, largest) = carry
+        u, r, p, s, (rz, steps, lowest, largest) = carry
         ap = matvec(p)
-        curvature, square = jnp.stack([ap, p]) @ p
-        lowest = curvature / square
-        largest = jnp.maximum(largest, lowest)
+        curvature, square = jnp.stack([ap, s]) @ p
+        lowest = jnp.minimum(lowest, curvature / square)
+        largest = jnp.maximum(largest, curvature / square)
         definite = lowest > tiny * largest
         alpha = jnp.where(definite, rz / jnp.where(definite, curvature, 1), 0)
         u, r = u + alpha * p, r - alpha * ap
         z = precondition(r)
         rz_next = r @ z
+        beta = rz_next / rz
         numbers = jnp.stack([rz_next, steps + 1, lowest, largest])
-        return u, r, z + (rz_next / rz) * p, numbers
+        return u, r, z + beta * p, r + beta * s, numbers
 
     numbers = jnp.stack([rz, jnp.zeros_like(rz), jnp.full_like(rz, jnp.inf), largest + 0 * rz])
-    u, _, _, numbers = lax.while_loop(unfinished, advance, (u, r, z, numbers))
+    u, *_, numbers = lax.while_loop(unfinished, advance, (u, r, z, r, numbers))
     rz, steps, lowest, top = numbers
     error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
     return CGResult(u, steps.astype(int), error, lowest > tiny * top, lowest, top)
@@ -128,7 +131,7 @@ class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
         def flat(operator):
             return lambda v: ravel_pytree(operator.mv(unravel(v)))[0]
 
-        rtol = float(jnp.finfo(b.dtype).eps) ** 0.75 if self.rtol is None else self.rtol
+        rtol = float(jnp.finfo(b.dtype).eps) ** (2 / 3) if self.rtol is None else self.rtol
         found = conjugate_gradients(
             flat(state),
             b,

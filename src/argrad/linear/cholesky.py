@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 DEFINITE, SINGULAR, INDEFINITE = 0, 1, 2
 
@@ -21,14 +21,17 @@ class Factor(NamedTuple):
     inverse: Float[Array, "d d"]
     shift: Float[Array, ""]
     curvature: Int[Array, ""]
+    known: Bool[Array, ""]
 
     def solve(self, b: Float[Array, " d"]) -> Float[Array, " d"]:
-        return self.inverse @ b
+        """The inverse times b, or b itself where no matrix has been factorised yet."""
+        return lax.cond(self.known, lambda: self.inverse @ b, lambda: b)
 
 
-def identity_factor(d: int, dtype) -> Factor:
-    """The factor of the identity: a preconditioner that changes nothing."""
-    return Factor(jnp.eye(d, dtype=dtype), jnp.zeros((), dtype), jnp.array(DEFINITE))
+def no_factor(d: int, dtype) -> Factor:
+    """The place of a factor to come: a preconditioner that changes nothing."""
+    zero = jnp.zeros((), dtype)
+    return Factor(jnp.zeros((d, d), dtype), zero, jnp.array(DEFINITE), jnp.array(False))
 
 
 def singular_threshold(d: int, dtype) -> float:
@@ -50,23 +53,25 @@ def invert(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
     """
     d = hessian.shape[0]
     tiny = singular_threshold(d, hessian.dtype)
-    top = jnp.max(scale)
-    scale = jnp.where(scale > tiny * top, scale, jnp.where(top > 0, tiny * top, 1))
+    scale = jnp.where(scale > 0, scale, 1)
+
+    def shift(tries):
+        larger = 1e-4 * jnp.exp2(3.0 * tries - 6.0)
+        return jnp.where(tries == 0, 0, jnp.where(tries == 1, 2 * tiny, larger)).astype(hessian.dtype)
 
     def attempt(carry):
-        _, shift, _, tries = carry
-        shift = jnp.where(tries == 0, 0, jnp.where(tries == 1, tiny, 8 * shift))
-        shift = jnp.where(tries == 2, 1e-4, shift).astype(hessian.dtype)
-        lower = lax.linalg.cholesky(hessian + jnp.diag(shift * scale), symmetrize_input=False)
-        good = jnp.min(jnp.diagonal(lower) ** 2 / scale) > 0.5 * tiny
-        return lower, shift, good, tries + 1
+        _, tries, _ = carry
+        shifted = hessian + jnp.diag(shift(tries) * scale)
+        lower = lax.linalg.cholesky(shifted, symmetrize_input=False)
+        good = jnp.min(jnp.diagonal(lower) ** 2 / scale) > tiny
+        return lower, tries + 1, good
 
     def unfinished(carry):
-        _, _, good, tries = carry
+        _, tries, good = carry
         # NaN would never become good; 24 shifts go beyond any norm of a finite H.
         return ~good & (tries < 24)
 
-    start = (hessian, jnp.zeros((), hessian.dtype), jnp.array(False), 0)
-    lower, shift, _, tries = lax.while_loop(unfinished, attempt, start)
+    lower, tries, _ = lax.while_loop(unfinished, attempt, (hessian, 0, jnp.array(False)))
     half = solve_triangular(lower, jnp.eye(d, dtype=hessian.dtype), lower=True)
-    return Factor(half.T @ half, shift, jnp.clip(tries - 1, DEFINITE, INDEFINITE))
+    curvature = jnp.clip(tries - 1, DEFINITE, INDEFINITE)
+    return Factor(half.T @ half, shift(tries - 1), curvature, jnp.array(True))

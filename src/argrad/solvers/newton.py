@@ -23,8 +23,8 @@ from argrad.linear.cholesky import (
     INDEFINITE,
     SINGULAR,
     Factor,
-    identity_factor,
     invert,
+    no_factor,
     singular_threshold,
 )
 
@@ -33,19 +33,40 @@ _FACTORISED = 1000  # variables up to which a Hessian is formed at all: 8 MB in 
 _PRODUCTS_PER_FACTOR = 8  # d products done as one matrix product cost about d / 8 single ones
 
 
-class NewtonState(eqx.Module):
-    """What one Newton step hands to the next, and the last one to the derivative."""
+class Direction(eqx.Module):
+    """A Newton step and what was learnt of the Hessian on the way to it.
 
+    `inexact` bounds the relative error that H p = −∇f was solved with, its relative residual
+    times the `condition` number met on the way. `scale` is the largest
+    curvature seen in each coordinate, `largest` that along any direction since the last factor,
+    in its units.
+    """
+
+    p: Float[Array, " d"]
+    inexact: Float[Array, ""]
+    condition: Float[Array, ""]
     factor: Factor | None
     scale: Float[Array, " d"]
     largest: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
-    step_norm: Float[Array, ""]
-    size: Float[Array, ""]
-    largest_y: Float[Array, ""]
-    start_norm: Float[Array, ""]
-    value: Float[Array, ""]
     curvature: Int[Array, ""]
+
+
+class NewtonState(eqx.Module):
+    """What one evaluation hands to the next, and the last one to the derivative.
+
+    `base` is the last point whose objective was low enough, `value`, `gradient_norm` and
+    `direction` are taken there, `alpha` is how far along the direction the next trial goes.
+    """
+
+    base: Float[Array, " d"]
+    value: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    direction: Direction
+    slope: Float[Array, ""]
+    alpha: Float[Array, ""]
+    step_norm: Float[Array, ""]
+    largest_y: Float[Array, ""]
+    limit: Float[Array, ""]
     terminate: Bool[Array, ""]
     result: optx.RESULTS
 
@@ -62,9 +83,11 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
     Steps are shortened until the objective falls (Armijo), so a minimum is approached from
     anywhere, and a saddle or maximum that was reached is recognised as such.
 
-    `rtol` is the relative error aimed at in y, eps^(7/8) by default; the solver stops once a step
-    is so short that the next error, which is quadratic in it, lies below, or rounding prevents
-    any further gain. A tolerance that the dtype of y cannot reach raises ValueError.
+    `rtol` is the relative error aimed at in y, eps^(3/4) by default (2e-12 in float64); the solver
+    stops once a step is so short that the next error, which is quadratic in it, lies well below,
+    or rounding prevents any further gain. A tolerance that the dtype of y cannot reach raises
+    ValueError. With more than 32 variables, curvatures more than about 5e13 apart (in float64)
+    count as singular unless `patience=0`, which looks at each coordinate in its own units.
 
     Source: Nocedal and Wright 2006, chapter 7; forcing terms after Eisenstat and Walker 1996.
 
@@ -97,7 +120,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
     def _target(self, dtype) -> float:
         eps = float(jnp.finfo(dtype).eps)
         if self.rtol is None:
-            return eps**0.875
+            return eps**0.75
         if self.rtol < 4 * eps:
             raise ValueError(
                 f"rtol={self.rtol:g} cannot be reached in {jnp.dtype(dtype).name}, whose rounding "
@@ -112,84 +135,107 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         self._target(flat.dtype)
         zero, infinite = jnp.zeros((), flat.dtype), jnp.full((), jnp.inf, flat.dtype)
         matrix_free = self._patience(flat.size) is None
+        nowhere = jnp.zeros_like(flat)
         return NewtonState(
-            factor=None if matrix_free else identity_factor(flat.size, flat.dtype),
-            scale=jnp.zeros_like(flat),
-            largest=zero,
-            gradient_norm=zero,
-            step_norm=infinite,
-            size=zero,
-            largest_y=zero,
-            start_norm=jnp.linalg.norm(flat),
+            base=flat,
             value=jnp.full((), jnp.nan, f_struct.dtype),
-            curvature=jnp.array(DEFINITE),
+            gradient_norm=zero,
+            direction=Direction(
+                p=nowhere,
+                inexact=zero,
+                condition=zero + 1,
+                factor=None if matrix_free else no_factor(flat.size, flat.dtype),
+                scale=nowhere,
+                largest=zero,
+                curvature=jnp.array(DEFINITE),
+            ),
+            slope=zero,
+            alpha=zero,
+            step_norm=infinite,
+            largest_y=zero,
+            limit=(1 + jnp.linalg.norm(flat)) / jnp.finfo(flat.dtype).eps,
             terminate=jnp.array(False),
             result=optx.RESULTS.successful,  # type: ignore[arg-type]
         )
 
     def step(self, fn, y, args, options, state: NewtonState, tags):
+        """Look at the trial point y; go on from it, or nearer to the base if it is no lower."""
         del options, tags
         flat, unravel = ravel_pytree(y)
 
-        def objective(v):
-            return fn(unravel(v), args)
-
         def gradient(v):
-            (_, aux), g = jax.value_and_grad(objective, has_aux=True)(v)
-            return g, aux
+            value_and_aux, g = jax.value_and_grad(lambda u: fn(unravel(u), args), has_aux=True)(v)
+            return g, value_and_aux
 
-        g, hvp, aux = jax.linearize(gradient, flat, has_aux=True)
-        gradient_norm = jnp.sqrt(g @ g)
+        g, hvp, (value, aux) = jax.linearize(gradient, flat, has_aux=True)
         eps, target = jnp.finfo(flat.dtype).eps, self._target(flat.dtype)
+        both = jnp.stack([g, flat])
+        gradient_norm, size = jnp.sqrt(jnp.diagonal(both @ both.T))
+        first = jnp.isnan(state.value)
+        # Armijo's rule. Rounding of the objective is allowed for: near the solution a full step
+        # is the better one even where the fall cannot be seen any more.
+        allowed = state.value + 1e-4 * state.alpha * state.slope + 10 * eps * jnp.abs(state.value)
+        accepted = first | (value <= allowed)
+
         # Eisenstat and Walker's second choice: solve as exactly as the gradient has been falling,
         # but no more exactly than a last step needs.
         ratio = jnp.where(state.gradient_norm > 0, gradient_norm / state.gradient_norm, 1)
-        enough = 0.3 * target * state.size / (ratio * state.step_norm)
+        expected = ratio * state.step_norm * state.direction.condition
+        enough = 0.3 * target * size / expected
         forcing = jnp.clip(0.9 * ratio**2, jnp.maximum(enough, eps), 0.25)
-        p, forcing, factor, scale, largest, curvature = self._direction(hvp, g, forcing, state)
+        direction = lax.cond(
+            accepted,
+            lambda: self._direction(hvp, g, forcing, state.direction),
+            lambda: state.direction,
+        )
+        p = direction.p
         slope, step_square = jnp.stack([g, p]) @ p
-        alpha, value, accepted = _backtrack(lambda v: objective(v)[0], flat, p, state.value, slope)
-
-        step_norm = jnp.sqrt(step_square)
-        new = flat + alpha * p
-        size = jnp.sqrt(new @ new)
+        step_norm = jnp.where(accepted, jnp.sqrt(step_square), state.step_norm)
+        alpha = jnp.where(accepted, 1, state.alpha / 2)
+        base = jnp.where(accepted, flat, state.base)
         largest_y = jnp.maximum(state.largest_y, size)
+
         # The error that a full step leaves is its own inexactness and a term quadratic in it, if
         # the steps shrink faster than linearly, as they do not at a degenerate minimum.
-        short = (alpha == 1) & (step_norm <= 0.3 * state.step_norm)
-        short &= (forcing * step_norm <= target * size) & (step_norm <= target**0.5 * size)
+        short = (state.alpha == 1) & (step_norm <= 0.3 * state.step_norm)
+        short |= state.alpha == 0
+        short &= (direction.inexact * step_norm <= target * size) & (
+            step_norm <= 0.1 * target**0.5 * size
+        )
         # Rounding prevents further gain where short steps shrink no longer.
         floor = (step_norm <= eps**0.5 * largest_y) & (step_norm >= 0.5 * state.step_norm)
+        done = accepted & (short | floor | (step_norm == 0))
         finite = jnp.isfinite(value) & jnp.isfinite(gradient_norm) & jnp.isfinite(step_norm)
-        far = largest_y > (1 + state.start_norm) / eps
         results = optx.RESULTS
-        result = results.where(finite, results.successful, results.nonfinite)
-        result = results.where(accepted | floor | ~finite, result, results.stagnation)
-        result = results.where(far, results.nonlinear_divergence, result)
+        result = results.where(finite | ~accepted, results.successful, results.nonfinite)
+        # Where a short step is refused, only rounding stands in the way.
+        near = step_norm <= eps**0.5 * largest_y
+        exhausted = alpha <= 4 * eps
+        result = results.where(exhausted & ~near, results.stagnation, result)
+        result = results.where(largest_y > state.limit, results.nonlinear_divergence, result)
         return (
-            unravel(jnp.where(finite, new, flat)),
+            unravel(base + jnp.where(finite | ~accepted, alpha, 0) * p),
             NewtonState(
-                factor=factor,
-                scale=scale,
-                largest=largest,
-                gradient_norm=gradient_norm,
+                base=base,
+                value=jnp.where(accepted, value, state.value),
+                gradient_norm=jnp.where(accepted, gradient_norm, state.gradient_norm),
+                direction=direction,
+                slope=jnp.where(accepted, slope, state.slope),
+                alpha=alpha.astype(flat.dtype),
                 step_norm=step_norm,
-                size=size,
                 largest_y=largest_y,
-                start_norm=state.start_norm,
-                value=value,
-                curvature=curvature,
-                terminate=short | floor | (step_norm == 0),
+                limit=state.limit,
+                terminate=done | (exhausted & near),
                 result=result,
             ),
             aux,
         )
 
-    def _direction(self, hvp, g, forcing, state: NewtonState):
-        """p with H p ≈ −g, its relative residual, and what was learnt of H on the way."""
+    def _direction(self, hvp, g, forcing, last: Direction) -> Direction:
+        """p with H p ≈ −g."""
         d = g.size
         patience = self._patience(d)
-        precondition = (lambda v: v) if state.factor is None else state.factor.solve
+        precondition = (lambda v: v) if last.factor is None else last.factor.solve
 
         def iterative(b, max_steps):
             return conjugate_gradients(
@@ -198,18 +244,21 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
                 precondition=precondition,
                 tol=forcing,
                 max_steps=max_steps,
-                largest=state.largest,
+                largest=last.largest,
             )
 
         def factorised(scale):
             hessian = jax.vmap(hvp)(jnp.eye(d, dtype=g.dtype))
             scale = jnp.maximum(scale, jnp.abs(jnp.diagonal(hessian)))
             factor = invert(hessian, scale)
-            p, exact = factor.solve(-g), jnp.zeros_like(forcing)
-            return p, exact, factor, scale, state.largest, factor.curvature
+            p, none = factor.inverse @ -g, jnp.zeros_like(forcing)
+            return Direction(p, none, none + 1, factor, scale, none, factor.curvature)
+
+        def condition(found):
+            return jnp.clip(found.largest / found.lowest, 1, 1 / jnp.finfo(g.dtype).eps)
 
         if patience == 0:
-            return factorised(state.scale)
+            return factorised(last.scale)
         if patience is None:
             # Where the gradient vanishes there is nothing to solve, but a curvature to look at.
             stationary = g @ g == 0
@@ -222,22 +271,28 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             flat = found.lowest > -singular_threshold(d, g.dtype) * found.largest
             curvature = jnp.where(flat, SINGULAR, INDEFINITE)
             curvature = jnp.where(found.definite, DEFINITE, curvature)
-            return p, found.error, None, state.scale, found.largest, curvature
+            ill = condition(found)
+            return Direction(p, found.error * ill, ill, None, last.scale, found.largest, curvature)
         found = iterative(-g, patience)
-        # A Hessian that conjugate gradients call singular is compared with the largest curvature
-        # they met, another with what each coordinate has had.
-        scale = jnp.where(found.definite, state.scale, jnp.maximum(state.scale, found.largest))
+        # A Hessian that plain conjugate gradients call singular is compared with the largest
+        # curvature they met, another with what each coordinate has had.
+        assert last.factor is not None
+        plain = ~found.definite & ~last.factor.known
+        scale = jnp.where(plain, jnp.maximum(last.scale, found.largest), last.scale)
+        ill = condition(found)
+        iterated = Direction(
+            p=found.solution,
+            inexact=found.error * ill,
+            condition=ill,
+            factor=last.factor,
+            scale=scale,
+            largest=found.largest,
+            curvature=jnp.array(DEFINITE),
+        )
+        # A factor that had to be shifted belongs to no minimum: it is taken afresh.
+        enough = found.definite & (found.error <= forcing) & (found.steps > 0)
         return lax.cond(
-            found.definite & (found.error <= forcing) & (found.steps > 0),
-            lambda: (
-                found.solution,
-                found.error,
-                state.factor,
-                scale,
-                found.largest,
-                jnp.array(DEFINITE),
-            ),
-            lambda: factorised(scale),
+            enough & (last.factor.shift == 0), lambda: iterated, lambda: factorised(scale)
         )
 
     def terminate(self, fn, y, args, options, state: NewtonState, tags):
@@ -245,37 +300,8 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         return state.terminate, state.result
 
     def postprocess(self, fn, y, aux, args, options, state: NewtonState, tags, result):
-        del fn, args, options, tags, result
-        return y, aux, {}
-
-
-def _backtrack(objective, y, p, value, slope):
-    """Halve the step until the objective falls by 1e-4 of what its slope promises.
-
-    Rounding of the objective is allowed for: near the solution a full step is the better one
-    even where the fall cannot be seen any more. Returns the step's length, the objective there,
-    and whether one was found. `value` is that at y, or NaN where it is not known yet: the first
-    trial then has length zero, so that the objective stands only once in the compiled program.
-    """
-    rounding = 10 * jnp.finfo(y.dtype).eps
-
-    def length(trial):
-        return jnp.where(trial == 0, 0, jnp.exp2(1.0 - trial)).astype(y.dtype)
-
-    def attempt(carry):
-        trial, value, _, _ = carry
-        alpha = length(trial)
-        reached = objective(y + alpha * p)
-        value = jnp.where(trial == 0, reached, value)
-        allowed = value + 1e-4 * alpha * slope + rounding * jnp.abs(value)
-        return trial + 1, value, reached, (trial > 0) & (reached <= allowed)
-
-    def unfinished(carry):
-        trial, _, _, accepted = carry
-        return ~accepted & (trial < 54)
-
-    first = jnp.where(jnp.isnan(value), 0, 1)
-    trial, _, reached, accepted = lax.while_loop(
-        unfinished, attempt, (first, value, value, jnp.array(False))
-    )
-    return jnp.where(accepted, length(trial - 1), 0), reached, accepted
+        del fn, args, options, tags
+        # A trial that was not looked at is a solution only where it was so short a step.
+        _, unravel = ravel_pytree(y)
+        good = state.terminate & (result == optx.RESULTS.successful)
+        return jax.tree.map(lambda a, b: jnp.where(good, a, b), y, unravel(state.base)), aux, {}

@@ -71,7 +71,13 @@ def minimum(
     at_once = (status == Status.nonfinite) & (polished.stats["num_steps"] <= 1)
     status = Status.where(at_once, Status.nonfinite_start, status)
     converged = status == Status.converged
-    status = Status.where(converged & (state.curvature == SINGULAR), Status.singular, status)
-    status = Status.where(converged & (state.curvature == INDEFINITE), Status.saddle, status)
-    outcome = Outcome(status, iterations, state.gradient_norm, state.step_norm, state.factor)
+    status = Status.where(
+        converged & (state.direction.curvature == SINGULAR), Status.singular, status
+    )
+    status = Status.where(
+        converged & (state.direction.curvature == INDEFINITE), Status.saddle, status
+    )
+    outcome = Outcome(
+        status, iterations, state.gradient_norm, state.step_norm, state.direction.factor
+    )
     return polished.value, outcome
