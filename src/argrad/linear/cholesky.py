@@ -57,7 +57,9 @@ def invert(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
 
     def shift(tries):
         larger = 1e-4 * jnp.exp2(3.0 * tries - 6.0)
-        return jnp.where(tries == 0, 0, jnp.where(tries == 1, 2 * tiny, larger)).astype(hessian.dtype)
+        return jnp.where(tries == 0, 0, jnp.where(tries == 1, 2 * tiny, larger)).astype(
+            hessian.dtype
+        )
 
     def attempt(carry):
         _, tries, _ = carry
