@@ -1,7 +1,12 @@
 """Tests run in float64; examples in docstrings and pages in float32, as a user finds JAX."""
 
+import signal
+
 import jax
 import pytest
+
+# A test run started in the background inherits an ignored Ctrl-C; the tests of it need a real one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,8 +11,6 @@ import pytest
 
 import argrad as ag
 
-jax.config.update("jax_enable_x64", True)
-
 CLASSES = 10
 
 

@@ -10,8 +10,6 @@ import pytest
 import argrad as ag
 from argrad.bilevel import BilevelStatus
 
-jax.config.update("jax_enable_x64", True)
-
 EXACT = {
     "default": None,
     "bfgs": optx.BFGS(rtol=1e-9, atol=1e-9),

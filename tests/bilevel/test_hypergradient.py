@@ -12,8 +12,6 @@ import pytest
 import argrad as ag
 from argrad.bilevel.hypergradient import Warm, evaluate
 
-jax.config.update("jax_enable_x64", True)
-
 LINEAR = {
     "default": None,
     "argrad-cg": ag.CG(),

@@ -11,8 +11,6 @@ import pytest
 import argrad as ag
 from argrad.bilevel import BilevelStatus
 
-jax.config.update("jax_enable_x64", True)
-
 
 def upper(y, x):
     return jnp.sum((y - 1) ** 2) + 0.1 * jnp.sum(x**2)

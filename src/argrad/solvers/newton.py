@@ -193,7 +193,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         step_norm = jnp.where(accepted, jnp.sqrt(step_square), state.step_norm)
         alpha = jnp.where(accepted, 1, state.alpha / 2)
         base = jnp.where(accepted, flat, state.base)
-        largest_y = jnp.maximum(state.largest_y, size)
+        largest_y = jnp.maximum(state.largest_y, jnp.where(accepted, size, 0))
 
         # The error that a full step leaves is its own inexactness and a term quadratic in it, if
         # the steps shrink faster than linearly, as they do not at a degenerate minimum.
