@@ -245,7 +245,7 @@ def test_no_derivative_where_that_of_the_transformation_vanishes(rng):
 # The bilevel example ------------------------------------------------------------------------------
 
 angles = 2 * np.pi * np.arange(CLASSES) / CLASSES
-targets = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+targets = np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 PENALTY = 0.5
@@ -262,7 +262,7 @@ def distance(ys, parameters, penalty):
 
 
 circle = ag.Bilevel(distance, ag.argmax(all_likelihoods))
-start = jnp.zeros((CLASSES, 2))
+start = np.zeros((CLASSES, 2))
 
 
 def test_bilevel_gradient_is_the_sum_of_the_closed_forms(parameters):
