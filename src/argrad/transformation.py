@@ -61,7 +61,6 @@ class Argmin(eqx.Module):
     def solution(self, x: PyTree, init: PyTree, *args: Any) -> Solution:
         """y*(x) and how it was found. Raises and differentiates as `argmin` says."""
         y0, x, args = starting_point(init), parameters(x), extra_arguments(args)
-        check_objective(self.problem, y0, x, args)
         solution = _solve(self, y0, x, args)
         if not self.throw:
             return solution
@@ -85,6 +84,7 @@ class Argmin(eqx.Module):
 
 @eqx.filter_jit
 def _solve(argmin: Argmin, y0: PyTree[Array], x: PyTree, args: tuple) -> Solution:
+    check_objective(argmin.problem, y0, x, args)
     problem = argmin.problem.closed(y0, x, args)
     y, outcome = argmin.adjoint.solve(
         problem, argmin.solver, argmin.max_steps, argmin.throw, y0, x, args
