@@ -58,7 +58,14 @@ def starting_point(init: PyTree) -> PyTree[Array]:
                 f"{name} has dtype {dtype}; y must be real floating-point numbers. "
                 f"Convert it, for example with jnp.asarray(init, float)."
             )
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), init)
+    return jax.tree.map(_strong, init)
+
+
+def _strong(leaf: Any) -> Array:
+    """A number as an array that keeps its dtype whatever it meets."""
+    if isinstance(leaf, jax.Array) and not leaf.aval.weak_type:
+        return leaf
+    return jnp.asarray(leaf, jnp.result_type(leaf))
 
 
 def parameters(x: PyTree) -> PyTree:
@@ -66,7 +73,7 @@ def parameters(x: PyTree) -> PyTree:
 
     def array(leaf):
         number = isinstance(leaf, int | float | complex | np.ndarray | np.generic | jax.Array)
-        return jnp.asarray(leaf, jnp.result_type(leaf)) if number else leaf
+        return _strong(leaf) if number else leaf
 
     return jax.tree.map(array, x)
 

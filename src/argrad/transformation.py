@@ -61,15 +61,10 @@ class Argmin(eqx.Module):
     def solution(self, x: PyTree, init: PyTree, *args: Any) -> Solution:
         """y*(x) and how it was found. Raises and differentiates as `argmin` says."""
         y0, x, args = starting_point(init), parameters(x), extra_arguments(args)
-        solution = _solve(self, y0, x, args)
+        solution, failed = _solve(self, y0, x, args)
         if not self.throw:
             return solution
-        # A singular Hessian is no fault of the solution, only of its derivative; a truncated
-        # unrolled iteration is what was asked for.
         status = solution.status
-        failed = (status != Status.converged) & (status != Status.singular)
-        if not isinstance(self.adjoint, Implicit):
-            failed &= status != Status.max_steps_reached
         numbers = {
             "iterations": solution.iterations,
             "gradient_norm": solution.gradient_norm,
@@ -83,13 +78,19 @@ class Argmin(eqx.Module):
 
 
 @eqx.filter_jit
-def _solve(argmin: Argmin, y0: PyTree[Array], x: PyTree, args: tuple) -> Solution:
+def _solve(argmin: Argmin, y0: PyTree[Array], x: PyTree, args: tuple) -> tuple[Solution, Any]:
     check_objective(argmin.problem, y0, x, args)
     problem = argmin.problem.closed(y0, x, args)
     y, outcome = argmin.adjoint.solve(
         problem, argmin.solver, argmin.max_steps, argmin.throw, y0, x, args
     )
-    return Solution(
+    # A singular Hessian is no fault of the solution, only of its derivative; a truncated
+    # unrolled iteration is what was asked for.
+    status = outcome.status
+    failed = (status != Status.converged) & (status != Status.singular)
+    if not isinstance(argmin.adjoint, Implicit):
+        failed &= status != Status.max_steps_reached
+    solution = Solution(
         primal=y,
         value=_value(y, (problem, x, args)),
         status=outcome.status,
@@ -97,6 +98,7 @@ def _solve(argmin: Argmin, y0: PyTree[Array], x: PyTree, args: tuple) -> Solutio
         gradient_norm=outcome.gradient_norm,
         step_norm=outcome.step_norm,
     )
+    return solution, failed
 
 
 @eqx.filter_custom_jvp
