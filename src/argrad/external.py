@@ -16,7 +16,7 @@ from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions
 from argrad.problem import extra_arguments, parameters, starting_point
 from argrad.solvers.run import Outcome
-from argrad.status import Status, raise_if, raise_now
+from argrad.status import Status, raise_if
 
 
 class External(eqx.Module):
@@ -37,11 +37,7 @@ class External(eqx.Module):
             return y
         failed = status != Status.converged
         numbers = {"residual_norm": norm}
-        if isinstance(failed, jax.core.Tracer):
-            return raise_if(y, failed, status, numbers)
-        if failed:
-            raise_now(status, numbers)
-        return y
+        return raise_if(y, failed, status, numbers)
 
 
 @eqx.filter_jit

@@ -79,16 +79,15 @@ def raise_if(tree: PyTree, failed: Bool[Array, ""], status: Any, numbers: dict[s
     """Return `tree`, or raise SolveError at run time where `failed`; under every transformation.
 
     `status` is an item of `Status`. Within a batch one failed element is enough, and the first
-    of them is reported with its `numbers`.
+    of them is reported with its `numbers`. Where `failed` is known already, it raises at once.
     """
+    if not isinstance(failed, jax.core.Tracer):
+        if failed:
+            _raise(np.asarray(True), status, numbers)
+        return tree
     dynamic, static = eqx.partition(tree, eqx.is_array)
     numbers = {name: lax.stop_gradient(jnp.asarray(value)) for name, value in numbers.items()}
     return eqx.combine(_guard(dynamic, failed, status, numbers), static)
-
-
-def raise_now(status: Any, numbers: dict[str, Any]) -> None:
-    """Raise SolveError at once, for values that are known."""
-    _raise(np.asarray(True), status, numbers)
 
 
 @eqx.filter_custom_jvp

@@ -19,7 +19,7 @@ from argrad.problem import (
     starting_point,
 )
 from argrad.solvers.choice import as_minimiser
-from argrad.status import Status, raise_if, raise_now
+from argrad.status import Status, raise_if
 
 
 class Solution(eqx.Module):
@@ -64,17 +64,12 @@ class Argmin(eqx.Module):
         solution, failed = _solve(self, y0, x, args)
         if not self.throw:
             return solution
-        status = solution.status
         numbers = {
             "iterations": solution.iterations,
             "gradient_norm": solution.gradient_norm,
             "step_norm": solution.step_norm,
         }
-        if isinstance(failed, jax.core.Tracer):
-            return raise_if(solution, failed, status, numbers)
-        if failed:
-            raise_now(status, numbers)
-        return solution
+        return raise_if(solution, failed, solution.status, numbers)
 
 
 @eqx.filter_jit

@@ -11,7 +11,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from argrad.adjoints.base import AbstractAdjoint
-from argrad.solvers.newton import Newton
+from argrad.solvers.newton import FACTORISED, Newton
 from argrad.solvers.run import Outcome
 from argrad.status import Status
 
@@ -52,7 +52,7 @@ class Unrolled(AbstractAdjoint):
             )
         if solver is None:
             rtol = 10 * float(jnp.finfo(flat.dtype).eps)  # the steps decide, not a tolerance
-            kind = optx.BFGS if flat.size <= 1000 else optx.LBFGS
+            kind = optx.BFGS if flat.size <= FACTORISED else optx.LBFGS
             solver = kind(rtol=rtol, atol=rtol)
 
         def objective(y, inputs):

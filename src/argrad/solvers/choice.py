@@ -3,9 +3,7 @@
 import optax
 import optimistix as optx
 
-from argrad.solvers.newton import Newton
-
-_SMALL = 1000  # variables up to which Newton's method forms a Hessian
+from argrad.solvers.newton import FACTORISED, Newton
 
 
 def choose_solver(d: int) -> optx.AbstractMinimiser:
@@ -13,7 +11,7 @@ def choose_solver(d: int) -> optx.AbstractMinimiser:
 
     The tolerance of L-BFGS is that of a start: `argmin` polishes what it finds.
     """
-    return Newton() if d <= _SMALL else optx.LBFGS(rtol=1e-4, atol=1e-6)
+    return Newton() if d <= FACTORISED else optx.LBFGS(rtol=1e-4, atol=1e-6)
 
 
 def as_minimiser(solver: object) -> optx.AbstractMinimiser:

@@ -29,7 +29,7 @@ from argrad.linear.cholesky import (
 )
 
 _DIRECT = 32  # variables up to which a factorisation costs no more than a few products
-_FACTORISED = 1000  # variables up to which a Hessian is formed at all: 8 MB in float64
+FACTORISED = 1000  # variables up to which a Hessian is formed at all: 8 MB in float64
 _PRODUCTS_PER_FACTOR = 8  # d products done as one matrix product cost about d / 8 single ones
 
 
@@ -114,7 +114,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
     def _patience(self, d: int) -> int | None:
         if self.patience == "by size":
             small = 0 if d <= _DIRECT else d // _PRODUCTS_PER_FACTOR
-            return small if d <= _FACTORISED else None
+            return small if d <= FACTORISED else None
         return self.patience  # type: ignore[return-value]
 
     def _target(self, dtype) -> float:
