@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from argrad.adjoints import Implicit, OneStep, Unrolled
     from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
     from argrad.conditions import Conditions, fixed_point, root, stationarity
+    from argrad.constraints import box, equality, inequality, linear, simplex
     from argrad.external import implicit
     from argrad.linear import CG
-    from argrad.solvers import Newton
+    from argrad.solvers import InteriorPoint, Newton
     from argrad.status import SolveError, Status
     from argrad.transformation import Argmin, Solution, argmax, argmin, proximal
 
@@ -35,8 +36,14 @@ _HOME = {
     "fixed_point": "conditions",
     "root": "conditions",
     "stationarity": "conditions",
+    "box": "constraints",
+    "equality": "constraints",
+    "inequality": "constraints",
+    "linear": "constraints",
+    "simplex": "constraints",
     "implicit": "external",
     "CG": "linear",
+    "InteriorPoint": "solvers",
     "Newton": "solvers",
     "SolveError": "status",
     "Status": "status",

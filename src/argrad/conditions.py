@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
-from jaxtyping import PyTree, Scalar
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree, Scalar
 
 from argrad.problem import Problem
 
@@ -29,6 +30,46 @@ class Conditions(eqx.Module):
     def closed(self, y: PyTree, x: PyTree, args: tuple) -> "Conditions":
         """The same conditions with the arrays that they close over as leaves."""
         return Conditions(eqx.filter_closure_convert(self.residual, y, x, *args), self.curvature)
+
+    def at(self, outcome: Any) -> "Conditions":
+        """The conditions as they hold near a solution that was found with this outcome."""
+        del outcome
+        return self
+
+
+class Point(eqx.Module):
+    """y with the multipliers of h = 0 and of g <= 0: what the conditions of a constrained problem
+    determine."""
+
+    y: PyTree[Array]
+    equal: Float[Array, " e"]
+    below: Float[Array, " i"]
+
+
+class KKT(Conditions):
+    """The Karush–Kuhn–Tucker conditions on the active rows.
+
+    ∇f + λᵀ∇h + μᵀ∇g = 0,  h = 0,  g_i = 0 where active,  μ_i = 0 elsewhere
+    """
+
+    active: Bool[Array, " i"] | None = None
+
+    def at(self, outcome):
+        active = outcome.active[outcome.active.size - outcome.activity.size :]
+        return KKT(self.residual, self.curvature, active)
+
+    def __call__(self, point, x, *args):
+        problem: Problem = self.residual  # type: ignore[assignment]
+        assert problem.constraints is not None
+        below = jnp.where(self.active, point.below, 0)
+
+        def lagrangian(y):
+            h, g = problem.constraints(y, x, *args)
+            return problem(y, x, *args) + point.equal @ h + below @ g, (h, g)
+
+        stationarity, (h, g) = jax.grad(lagrangian, has_aux=True)(point.y)
+        # Symmetric, as derivatives of the Lagrangian are: −1 on the diagonal of inactive rows.
+        return Point(stationarity, h, jnp.where(self.active, g, -point.below))
 
 
 class Gradient(eqx.Module):

@@ -9,18 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree, Scalar
 
+from argrad.rows import Constraints
+
 Sense = Literal["min", "max"]
 
 
 class Problem(eqx.Module):
-    """minimise (or maximise) over y the objective f(y, x, *args).
+    """minimise (or maximise) over y the objective f(y, x, *args), subject to constraints or none.
 
     Calling it gives the value to be minimised, −f for a maximum. As a pytree it holds whatever
-    arrays the objective carries, so that it can be passed through JAX' transformations.
+    arrays objective and constraints carry, so that it can be passed through JAX' transformations.
     """
 
     objective: Callable[..., Scalar]
     sense: Sense = eqx.field(static=True, default="min")
+    constraints: Constraints | None = None
 
     def __call__(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
         value = jnp.asarray(self.objective(y, x, *args))
@@ -31,8 +34,10 @@ class Problem(eqx.Module):
         return jnp.asarray(self.objective(y, x, *args))
 
     def closed(self, y: PyTree[Array], x: PyTree, args: tuple) -> "Problem":
-        """The same problem with the arrays that its objective closes over as leaves."""
-        return Problem(eqx.filter_closure_convert(self.objective, y, x, *args), self.sense)
+        """The same problem with the arrays that its functions close over as leaves."""
+        constraints = self.constraints and self.constraints.closed(y, x, args)
+        objective = eqx.filter_closure_convert(self.objective, y, x, *args)
+        return Problem(objective, self.sense, constraints)
 
 
 def starting_point(init: PyTree) -> PyTree[Array]:

@@ -1,5 +1,6 @@
 """What became of a solve, and errors that carry its numbers out of compiled code."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
+
+from argrad.rows import Layout, row_name
 
 
 class Status(eqx.Enumeration):
@@ -45,6 +48,20 @@ class Status(eqx.Enumeration):
         "ended where the Hessian is indefinite: a saddle point, or a minimum where a maximum was "
         "asked for (or the reverse). Start elsewhere, or use argmax for argmin"
     )
+    infeasible: Any = (
+        "found no point that satisfies the constraints; where it came nearest, these conflict "
+        "with the others. Relax one of them, or, if the problem is not convex, start elsewhere"
+    )
+    kink: Any = (
+        "ended at a kink: a constraint holds with equality but does not press, so y* has another "
+        "slope on each side and no derivative. argrad.directional gives both, "
+        "adjoint=Barrier(t) a smooth neighbour, and argrad.value the derivative of the value"
+    )
+    dependent: Any = (
+        "ended where the gradients of the active constraints depend on each other (LICQ fails), "
+        "so that multipliers are not unique and derivatives not to be had from them. Remove the "
+        "redundant constraint, or use argrad.directional"
+    )
     inaccurate: Any = (
         "returned a point too far from satisfying its optimality conditions: a derivative there "
         "would be that of another problem. Solve it more accurately, or raise tol"
@@ -62,6 +79,14 @@ class Status(eqx.Enumeration):
     )
 
 
+def found(status: Any) -> Bool[Array, ""]:
+    """Whether a solution was found, differentiable or not."""
+    known = status == Status.converged
+    for only_the_derivative in (Status.singular, Status.kink, Status.dependent):
+        known |= status == only_the_derivative
+    return known
+
+
 class SolveError(RuntimeError):
     """A lower solve, or the linear solve that differentiates it, failed.
 
@@ -75,28 +100,53 @@ class SolveError(RuntimeError):
     """
 
 
-def raise_if(tree: PyTree, failed: Bool[Array, ""], status: Any, numbers: dict[str, Any]) -> PyTree:
+class Rows(eqx.Module):
+    """Rows of the constraints that have to do with a failure, and what they are called.
+
+    `indices` counts through all rows; negative ones stand for nothing.
+    """
+
+    indices: Int[Array, " k"]
+    layout: Layout = eqx.field(static=True)
+
+
+def raise_if(
+    tree: PyTree,
+    failed: Bool[Array, ""],
+    status: Any,
+    numbers: dict[str, Any],
+    rows: Rows | None = None,
+) -> PyTree:
     """Return `tree`, or raise SolveError at run time where `failed`; under every transformation.
 
     `status` is an item of `Status`. Within a batch one failed element is enough, and the first
-    of them is reported with its `numbers`. Where `failed` is known already, it raises at once.
+    of them is reported with its `numbers` and `rows`. Where `failed` is known already, it raises
+    at once.
     """
+    layout = () if rows is None else rows.layout
+    indices = jnp.zeros(0, int) if rows is None else lax.stop_gradient(rows.indices)
     if not isinstance(failed, jax.core.Tracer):
         if failed:
-            _raise(np.asarray(True), status, numbers)
+            _raise(layout, np.asarray(True), status, numbers, indices)
         return tree
     dynamic, static = eqx.partition(tree, eqx.is_array)
     numbers = {name: lax.stop_gradient(jnp.asarray(value)) for name, value in numbers.items()}
-    return eqx.combine(_guard(dynamic, failed, status, numbers), static)
+    return eqx.combine(_guard(dynamic, failed, status, numbers, indices, layout), static)
 
 
 @eqx.filter_custom_jvp
-def _guard(tree, failed, status, numbers):
+def _guard(tree, failed, status, numbers, indices, layout):
     shapes = jax.eval_shape(lambda: tree)
 
     def fail():
         return jax.pure_callback(
-            _raise, shapes, failed, status, numbers, vmap_method="broadcast_all"
+            functools.partial(_raise, layout),
+            shapes,
+            failed,
+            status,
+            numbers,
+            indices,
+            vmap_method="broadcast_all",
         )
 
     return lax.cond(eqxi.unvmap_any(failed), fail, lambda: tree)
@@ -107,15 +157,18 @@ def _guard_jvp(primals, tangents):
     return _guard(*primals), tangents[0]
 
 
-def _raise(failed, status, numbers):
+def _raise(layout, failed, status, numbers, indices):
     failed = np.asarray(failed)
     first = int(np.argmax(failed.ravel()))
 
-    def element(value):
-        return np.asarray(np.broadcast_to(np.asarray(value), failed.shape).ravel()[first])
+    def element(value, extra=0):
+        value = np.asarray(value)
+        wanted = failed.shape + value.shape[value.ndim - extra :]
+        return np.broadcast_to(value, wanted).reshape(failed.size, -1)[first].squeeze()
 
     status = jax.tree.map(element, status)
-    described = ", ".join(
-        f"{name.replace('_', ' ')} {element(value):.6g}" for name, value in numbers.items()
-    )
-    raise SolveError(f"the lower solve {Status[status]} ({described}).")
+    described = [f"{name.replace('_', ' ')} {element(v):.6g}" for name, v in numbers.items()]
+    rows = [int(i) for i in np.atleast_1d(element(indices, extra=1)) if i >= 0]
+    if rows:
+        described.insert(0, "constraints " + ", ".join(row_name(layout, i) for i in rows))
+    raise SolveError(f"the lower solve {Status[status]} ({', '.join(described)}).")

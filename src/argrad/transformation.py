@@ -1,15 +1,18 @@
 """Floor 2: argmin and argmax as transformations of functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
+from jax import lax
 from jaxtyping import Array, Float, Int, PyTree, Scalar
 
-from argrad.adjoints import AbstractAdjoint, Implicit
+from argrad.adjoints import AbstractAdjoint, Implicit, Unrolled
+from argrad.conditions import Point
+from argrad.constraints import Constraint
 from argrad.problem import (
     Problem,
     Sense,
@@ -18,8 +21,11 @@ from argrad.problem import (
     parameters,
     starting_point,
 )
+from argrad.rows import check_constraints, gather, inside
 from argrad.solvers.choice import as_minimiser
-from argrad.status import Status, raise_if
+from argrad.solvers.interior_point import InteriorPoint
+from argrad.solvers.run import Outcome
+from argrad.status import Rows, Status, found, raise_if
 
 
 class Solution(eqx.Module):
@@ -28,21 +34,33 @@ class Solution(eqx.Module):
     - `primal`: y*(x), with the structure of `init`, differentiable with respect to x.
     - `value`: f(y*(x), x), differentiable with respect to x by the envelope theorem, without a
       linear solve: its derivative is ∂f/∂x at y*.
+    - `multipliers`: one entry a constraint, shaped like its rows, differentiable: λ for h = 0 and
+      μ >= 0 for g <= 0 in the Lagrangian f + λᵀh + μᵀg of a minimum, −f + λᵀh + μᵀg of a maximum.
+      A constraint with rows of both kinds has a pair.
     - `status`: an item of `Status`.
     - `iterations`: steps of the solver, polishing included.
-    - `gradient_norm`: ‖∂f/∂y‖₂ at the last point where it was taken.
+    - `gradient_norm`: ‖∂f/∂y‖₂, with constraints that of the Lagrangian, at the last point where
+      it was taken.
     - `step_norm`: the length of the last Newton step, an estimate of the error before it; NaN
       where no Newton step was taken.
+    - `violation`: the largest |h| or positive g.
+    - `activity`: one entry a constraint, for its rows below: 0 where inactive, 1 where weakly
+      active (g = 0 but μ = 0: a kink of y*), 2 where strongly active (g = 0 < μ).
 
-    Under `vmap` each has one more axis. The last four have zero derivative.
+    Under `vmap` each has one more axis. All but the first three have zero derivative. Given to
+    the next solve as its `init`, a solution of a constrained problem is a warm start: the rows
+    that it found active are tried first.
     """
 
     primal: PyTree[Array]
     value: Scalar
+    multipliers: tuple[PyTree[Array], ...]
     status: Any
     iterations: Int[Array, ""]
     gradient_norm: Float[Array, ""]
     step_norm: Float[Array, ""]
+    violation: Float[Array, ""]
+    activity: tuple[PyTree[Array], ...]
 
 
 class Argmin(eqx.Module):
@@ -58,73 +76,116 @@ class Argmin(eqx.Module):
         """y*(x), from the starting point `init`. See `argmin`."""
         return self.solution(x, init, *args).primal
 
-    def solution(self, x: PyTree, init: PyTree, *args: Any) -> Solution:
+    def solution(self, x: PyTree, init: PyTree | Solution, *args: Any) -> Solution:
         """y*(x) and how it was found. Raises and differentiates as `argmin` says."""
-        y0, x, args = starting_point(init), parameters(x), extra_arguments(args)
-        solution, failed = _solve(self, y0, x, args)
+        start, x, args = _start(init), parameters(x), extra_arguments(args)
+        solution, failed, rows = _solve(self, start, x, args)
         if not self.throw:
             return solution
-        numbers = {
-            "iterations": solution.iterations,
-            "gradient_norm": solution.gradient_norm,
-            "step_norm": solution.step_norm,
-        }
-        return raise_if(solution, failed, solution.status, numbers)
+        return raise_if(solution, failed, solution.status, _numbers(solution), rows)
+
+
+def _start(init: PyTree | Solution) -> tuple[PyTree[Array], tuple[PyTree, ...] | None]:
+    """The starting point, and multipliers for a warm start or None."""
+    if isinstance(init, Solution):
+        return lax.stop_gradient((init.primal, init.multipliers or None))
+    return starting_point(init), None
+
+
+def _numbers(solution: Solution) -> dict[str, Array]:
+    numbers = {
+        "iterations": solution.iterations,
+        "gradient_norm": solution.gradient_norm,
+        "step_norm": solution.step_norm,
+    }
+    return numbers | ({"violation": solution.violation} if solution.multipliers else {})
 
 
 @eqx.filter_jit
-def _solve(argmin: Argmin, y0: PyTree[Array], x: PyTree, args: tuple) -> tuple[Solution, Any]:
+def _solve(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Any, Rows | None]:
+    solution, outcome = solved(argmin, start, x, args)
+    # What is wrong with the derivative only is no fault of the solution; a truncated unrolled
+    # iteration is what was asked for.
+    failed = ~found(outcome.status)
+    if isinstance(argmin.adjoint, Unrolled):
+        failed &= outcome.status != Status.max_steps_reached
+    return solution, failed, getattr(outcome, "rows", None)
+
+
+def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Outcome]:
+    """Solve without raising; `start` is a starting point and multipliers or None."""
+    y0, multipliers = start
     check_objective(argmin.problem, y0, x, args)
-    problem = argmin.problem.closed(y0, x, args)
+    constraints = argmin.problem.constraints
+    if constraints is not None:
+        check_constraints(constraints, y0, x, args)
+        shapes = constraints.shapes(y0, x, args)
+        if multipliers is None:
+            y0 = inside(constraints, y0, x, args)
+        else:
+            y0 = Point(y0, *constraints.flat(shapes, multipliers))
+    problem = argmin.problem.closed(y0.y if isinstance(y0, Point) else y0, x, args)
     y, outcome = argmin.adjoint.solve(
         problem, argmin.solver, argmin.max_steps, argmin.throw, y0, x, args
     )
-    # A singular Hessian is no fault of the solution, only of its derivative; a truncated
-    # unrolled iteration is what was asked for.
-    status = outcome.status
-    failed = (status != Status.converged) & (status != Status.singular)
-    if not isinstance(argmin.adjoint, Implicit):
-        failed &= status != Status.max_steps_reached
+    report: dict[str, Any] = {
+        "status": outcome.status,
+        "iterations": outcome.iterations,
+        "gradient_norm": outcome.gradient_norm,
+        "step_norm": outcome.step_norm,
+    }
+    if constraints is None:
+        value = _value(y, (), (problem, x, args))
+        none = jnp.zeros_like(outcome.gradient_norm)
+        return Solution(y, value, (), violation=none, activity=(), **report), outcome
+    dual = y.equal, y.below
     solution = Solution(
-        primal=y,
-        value=_value(y, (problem, x, args)),
-        status=outcome.status,
-        iterations=outcome.iterations,
-        gradient_norm=outcome.gradient_norm,
-        step_norm=outcome.step_norm,
+        primal=y.y,
+        value=_value(y.y, dual, (problem, x, args)),
+        multipliers=constraints.by_constraint(shapes, *dual),
+        violation=outcome.violation,
+        activity=constraints.by_constraint(shapes, None, outcome.activity),
+        **report,
     )
-    return solution, failed
+    return solution, outcome
 
 
 @eqx.filter_custom_jvp
-def _value(y, inputs):
+def _value(y, multipliers, inputs):
+    del multipliers
     problem, x, args = inputs
     return problem.value(y, x, *args)
 
 
 @_value.def_jvp
 def _value_jvp(primals, tangents):
-    """Envelope theorem: the derivative through y* vanishes; the one through x is taken at y*(x).
+    """Envelope theorem: the derivative is that of the Lagrangian with respect to x, at y*(x).
 
-    y stays in the tangent's expression, so that second derivatives do see dy*/dx.
+    y and the multipliers stay in the tangent's expression, so that second derivatives do see how
+    they move.
     """
-    y, inputs = primals
-    still = jax.tree.map(lambda t: t is None, tangents[1], is_leaf=lambda t: t is None)
+    y, multipliers, inputs = primals
+    still = jax.tree.map(lambda t: t is None, tangents[2], is_leaf=lambda t: t is None)
     fixed, moving = eqx.partition(inputs, still, is_leaf=lambda t: t is None)
-    value = _value(y, inputs)
+    value = _value(y, multipliers, inputs)
     if not jax.tree.leaves(moving):
         return value, jnp.zeros_like(value)
 
     def partial(moving):
         problem, x, args = eqx.combine(moving, fixed)
-        return problem.value(y, x, *args)
+        lagrangian = problem.value(y, x, *args)
+        if problem.constraints is None:
+            return lagrangian
+        forces = sum(l @ c for l, c in zip(multipliers, problem.constraints(y, x, *args)))
+        return lagrangian + forces if problem.sense == "min" else lagrangian - forces
 
-    return value, jax.jvp(partial, (moving,), (tangents[1],))[1]
+    return value, jax.jvp(partial, (moving,), (tangents[2],))[1]
 
 
 def argmin(
     objective: Callable[..., Scalar],
     *,
+    subject_to: Iterable[Constraint] = (),
     solver: optx.AbstractMinimiser | Any | None = None,
     adjoint: AbstractAdjoint | None = None,
     max_steps: int = 1000,
@@ -171,12 +232,13 @@ def argmin(
     >>> slope(jnp.array([0.5, 1.0])).round(4)  # 2/3 cos x
     Array([0.5851, 0.3602], dtype=float32)
     """
-    return _make(objective, "min", solver, adjoint, max_steps, throw)
+    return _make(objective, "min", subject_to, solver, adjoint, max_steps, throw)
 
 
 def argmax(
     objective: Callable[..., Scalar],
     *,
+    subject_to: Iterable[Constraint] = (),
     solver: optx.AbstractMinimiser | Any | None = None,
     adjoint: AbstractAdjoint | None = None,
     max_steps: int = 1000,
@@ -192,10 +254,10 @@ def argmax(
     >>> best(2.0, 3.0), jax.grad(best)(2.0, 3.0)
     (Array(6., dtype=float32), Array(0.5, dtype=float32, weak_type=True))
     """
-    return _make(objective, "max", solver, adjoint, max_steps, throw)
+    return _make(objective, "max", subject_to, solver, adjoint, max_steps, throw)
 
 
-def _make(objective, sense: Sense, solver, adjoint, max_steps, throw) -> Argmin:
+def _make(objective, sense: Sense, subject_to, solver, adjoint, max_steps, throw) -> Argmin:
     if not callable(objective):
         raise TypeError(f"objective must be a function f(y, x, *args), got {objective!r}.")
     if max_steps < 1:
@@ -206,7 +268,16 @@ def _make(objective, sense: Sense, solver, adjoint, max_steps, throw) -> Argmin:
             f"adjoint must be Implicit(), Unrolled(steps) or OneStep(), got {adjoint!r}."
         )
     minimiser = None if solver is None else as_minimiser(solver)
-    return Argmin(Problem(objective, sense), minimiser, adjoint, max_steps, throw)
+    constraints = gather(subject_to)
+    constrained = isinstance(minimiser, InteriorPoint)
+    if minimiser is not None and constrained != (constraints is not None):
+        raise ValueError(
+            f"{type(minimiser).__name__} "
+            + ("needs subject_to=[...]" if constrained else "would ignore the constraints")
+            + "; use "
+            + ("Newton()." if constrained else "InteriorPoint(), the default there.")
+        )
+    return Argmin(Problem(objective, sense, constraints), minimiser, adjoint, max_steps, throw)
 
 
 def proximal(objective: Callable[..., Scalar], strength: float) -> Callable[..., Scalar]:

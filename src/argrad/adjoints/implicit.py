@@ -16,9 +16,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from argrad.adjoints.base import AbstractAdjoint
-from argrad.conditions import Conditions, Gradient
+from argrad.conditions import KKT, Conditions, Gradient
 from argrad.linear.cg import CG
 from argrad.linear.cholesky import singular_threshold
+from argrad.linear.kkt import KKTInverse
+from argrad.linear.refinement import Refinement
+from argrad.solvers.constrained import constrained_minimum
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status, raise_if
 
@@ -50,15 +53,12 @@ class Implicit(AbstractAdjoint):
     linear_solver: lx.AbstractLinearSolver | None = None
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
-        problem = problem.closed(y0, x, args)
-        return implicit_function(
-            _Minimise(solver, max_steps),
-            Conditions(Gradient(problem), "definite"),
-            y0,
-            x,
-            args,
-            LinearRule(self.linear_solver, throw),
-        )
+        run = _Minimise(solver, max_steps)
+        conditions = Conditions(Gradient(problem), "definite")
+        if problem.constraints is not None:
+            conditions = KKT(problem, "symmetric")
+        rule = LinearRule(self.linear_solver, throw)
+        return implicit_function(run, conditions, y0, x, args, rule)
 
 
 class _Minimise(eqx.Module):
@@ -68,6 +68,9 @@ class _Minimise(eqx.Module):
     max_steps: int = eqx.field(static=True)
 
     def __call__(self, conditions, y0, x, args):
+        if isinstance(conditions, KKT):
+            problem = conditions.residual
+            return constrained_minimum(problem, self.solver, self.max_steps, y0, x, args)
         problem = conditions.residual.problem
         return minimum(problem, self.solver, self.max_steps, y0, x, args)
 
@@ -119,7 +122,7 @@ def _implicit_jvp(primals, tangents):
 
     def residual(moving):
         conditions, (x, args) = eqx.combine(moving, fixed)
-        return conditions(y, x, *args)
+        return conditions.at(outcome)(y, x, *args)
 
     _, pushed = jax.jvp(residual, (moving,), (directions,))
     if not rule.throw:
@@ -128,7 +131,7 @@ def _implicit_jvp(primals, tangents):
         total = sum(jnp.sum(t) for t in jax.tree.leaves(directions))
         spoilt = jnp.where(outcome.status == Status.converged, 0.0, jnp.nan) * total
         pushed = jax.tree.map(lambda p: p + spoilt.astype(p.dtype), pushed)
-    t_y = _solve(rule, conditions, y, inputs, outcome, pushed)
+    t_y = _solve(rule, conditions.at(outcome), y, inputs, outcome, pushed)
     return (y, outcome), (jax.tree.map(jnp.negative, t_y), t_outcome)
 
 
@@ -153,17 +156,26 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
         failed = verdict != Status.converged
         if rule.throw:
             numbers = {"gradient_norm": outcome.gradient_norm, "step_norm": outcome.step_norm}
-            return raise_if(u, failed, verdict, {"iterations": outcome.iterations, **numbers})
+            numbers = {"iterations": outcome.iterations, **numbers}
+            return raise_if(u, failed, verdict, numbers, getattr(outcome, "rows", None))
         return jax.tree.map(lambda a: jnp.where(failed, jnp.nan, a), u)
 
+    # As one vector: JAX transposes the solve only if all of b is linear, and a leaf that x does
+    # not move is not.
+    flat, unravel = ravel_pytree(b)
+
+    def flattened(function):
+        return lambda v: ravel_pytree(function(unravel(v)))[0]
+
     transposed, transposed_options = linear_solver.transpose(state, options)
-    return lax.custom_linear_solve(
-        matvec,
-        b,
-        lambda _, b: checked(state, options, b),
-        lambda _, b: checked(transposed, transposed_options, b),
+    u = lax.custom_linear_solve(
+        flattened(matvec),
+        flat,
+        lambda _, v: flattened(lambda b: checked(state, options, b))(v),
+        lambda _, v: flattened(lambda b: checked(transposed, transposed_options, b))(v),
         symmetric=conditions.curvature != "general",
     )
+    return unravel(u)
 
 
 def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
@@ -172,6 +184,15 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
     shape = jax.eval_shape(lambda: y)
     if rule.linear_solver is not None:
         return rule.linear_solver, {}
+    if isinstance(outcome.factor, KKTInverse):
+        kkt = lax.stop_gradient(outcome.factor)
+
+        def solve(v):
+            primal, dual = kkt.solve(ravel_pytree(v.y)[0], jnp.concatenate([v.equal, v.below]))
+            return unravel(jnp.concatenate([primal, dual]))
+
+        inverse = lx.FunctionLinearOperator(solve, shape, lx.symmetric_tag)
+        return Refinement(), {"preconditioner": inverse}
     if conditions.curvature == "definite":
         if outcome.factor is not None:
             factor = lax.stop_gradient(outcome.factor)
@@ -202,7 +223,8 @@ def _standing(rule, linear_solver, state, options, y, value, outcome: Outcome):
         singular = jnp.min(pivots) <= tiny * jnp.max(pivots)
     status = outcome.status
     if not linear_solver.assume_full_rank():  # a pseudo-inverse was asked for
-        status = Status.where(status == Status.singular, Status.converged, status)
+        degenerate = (status == Status.singular) | (status == Status.dependent)
+        status = Status.where(degenerate, Status.converged, status)
     fine = status == Status.converged
     status = Status.where(fine & singular, Status.singular, status)
     if rule.tol is not None:

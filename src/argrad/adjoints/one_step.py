@@ -9,7 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from argrad.adjoints.base import AbstractAdjoint
+from argrad.adjoints.base import AbstractAdjoint, without_constraints
 from argrad.solvers.run import minimum
 from argrad.status import Status, raise_if
 
@@ -34,9 +34,10 @@ class OneStep(AbstractAdjoint):
     step: Callable[..., PyTree] | None = None
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
+        without_constraints(self, problem)
         still = jax.tree.map(
             lambda leaf: lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf,
-            (problem.closed(y0, x, args), y0, x, args),
+            (problem, y0, x, args),
         )
         stopped, y0, still_x, still_args = still
         y, outcome = minimum(stopped, solver, max_steps, y0, still_x, still_args)

@@ -10,7 +10,7 @@ import optimistix as optx
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from argrad.adjoints.base import AbstractAdjoint
+from argrad.adjoints.base import AbstractAdjoint, without_constraints
 from argrad.solvers.newton import FACTORISED, Newton
 from argrad.solvers.run import Outcome
 from argrad.status import Status
@@ -44,6 +44,7 @@ class Unrolled(AbstractAdjoint):
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
         del throw  # NaN in y is NaN in its derivative
+        without_constraints(self, problem)
         flat, _ = ravel_pytree(y0)
         if isinstance(solver, Newton):
             raise ValueError(
@@ -59,7 +60,6 @@ class Unrolled(AbstractAdjoint):
             problem, x, args = inputs
             return problem(y, x, *args)
 
-        problem = problem.closed(y0, x, args)
         # The first step of Optimistix' own minimisers only evaluates the objective.
         found = optx.minimise(
             objective,

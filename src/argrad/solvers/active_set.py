@@ -1,0 +1,163 @@
+"""Newton's method on the active rows: to machine precision from what another solver found.
+
+Also the verdict on the point: which rows are active, by slack and multiplier together, whether
+they are independent, and whether it is a minimum on them.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from argrad.linear.cholesky import DEFINITE
+from argrad.linear.kkt import NO_ROW, KKTInverse, kkt_inverse
+from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
+
+INACTIVE, WEAKLY_ACTIVE, STRONGLY_ACTIVE = 0, 1, 2
+
+
+class Polished(NamedTuple):
+    """A point that satisfies the optimality conditions on its active rows.
+
+    `error` is the largest residual of all conditions, relative to the sizes of their terms;
+    `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE.
+    """
+
+    v: Float[Array, " d"]
+    multipliers: Float[Array, " m"]
+    active: Bool[Array, " m"]
+    activity: Int[Array, " i"]
+    inverse: KKTInverse
+    error: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    violation: Float[Array, " m"]
+    step_norm: Float[Array, ""]
+    steps: Int[Array, ""]
+
+
+class _Carry(NamedTuple):
+    v: Array
+    multipliers: Array
+    active: Array
+    inverse: KKTInverse
+    curvature: Array
+    step_norm: Array
+    steps: Array
+    settled: Array
+
+
+class _Scales(NamedTuple):
+    """What residuals are small against: of stationarity, and of each row."""
+
+    force: Float[Array, ""]
+    rows: Float[Array, " m"]
+    row_norms: Float[Array, " m"]
+
+
+def polish(
+    flat: Flat,
+    v: Float[Array, " d"],
+    multipliers: Float[Array, " m"],
+    active: Bool[Array, " m"],
+    max_steps: int = 20,
+) -> Polished:
+    """Newton steps on the rows in `active`, which leave and join it as signs demand.
+
+    A row leaves when its multiplier turns negative and joins when it is violated; the steps end
+    when the rows stay the same and the step is so short that the next, quadratically shorter,
+    would be lost in rounding.
+    """
+    e, d, m = flat.equalities, v.size, multipliers.size
+    eps = float(jnp.finfo(v.dtype).eps)
+    tol = eps**0.75
+    equal = jnp.arange(m) < e
+
+    def step(carry: _Carry) -> _Carry:
+        v, active = carry.v, carry.active
+        l = jnp.where(active, carry.multipliers, 0)
+        model = first_order(flat, v)
+        hessian = lagrangian_hessian(flat, v, l)
+        inverse = kkt_inverse(hessian, model.jacobian, active)
+        p, change = inverse.solve(-model.lagrangian_gradient(l), jnp.where(active, -model.c, 0))
+        l = l + change
+        step_norm, size = jnp.linalg.norm(p), jnp.linalg.norm(v + p)
+        curvature = jnp.max(jnp.abs(hessian))
+        scales = _scales(model, l, v, curvature)
+        ahead = model.c + model.jacobian @ p
+        leaves = active & ~equal & (l * scales.row_norms < -tol * scales.force)
+        joins = ~active & (ahead > tol * scales.rows)
+        # Steps that shrink no more, near enough, are at the mercy of rounding.
+        short = step_norm <= eps**0.5 * size
+        floor = (step_norm <= eps**0.5 * (1 + size)) & (step_norm >= 0.5 * carry.step_norm)
+        settled = (short | floor | (step_norm == 0)) & ~jnp.any(leaves | joins)
+        good = jnp.isfinite(step_norm)
+        return _Carry(
+            v=jnp.where(good, v + p, v),
+            multipliers=jnp.where(good, l, carry.multipliers),
+            active=jnp.where(good & ~settled, (active & ~leaves) | joins, active),
+            inverse=inverse,
+            curvature=curvature,
+            step_norm=step_norm,
+            steps=carry.steps + 1,
+            settled=settled | ~good,
+        )
+
+    def unfinished(carry: _Carry):
+        return ~carry.settled & (carry.steps < max_steps)
+
+    zeros = lambda *shape: jnp.zeros(shape, v.dtype)
+    start = _Carry(
+        v=v,
+        multipliers=multipliers,
+        active=active | equal,
+        inverse=KKTInverse(
+            zeros(d, d), zeros(m, d), zeros(m, m), jnp.array(DEFINITE), jnp.array(NO_ROW)
+        ),
+        curvature=zeros(),
+        step_norm=jnp.full((), jnp.inf, v.dtype),
+        steps=jnp.array(0),
+        settled=jnp.array(False),
+    )
+    return _judge(flat, lax.while_loop(unfinished, step, start), v, multipliers)
+
+
+def _scales(model: Model, l, v, curvature) -> _Scales:
+    size = 1 + jnp.max(jnp.abs(v))
+    norms = jnp.linalg.norm(model.jacobian, axis=1)
+    force = jnp.max(jnp.abs(model.gradient)) + jnp.max(jnp.abs(l) * norms) + curvature * size
+    return _Scales(force, norms * size, norms)
+
+
+def _judge(flat: Flat, found: _Carry, v0, l0) -> Polished:
+    """The verdict on what was found, or on what it began with if that is nearer to optimal."""
+    e = flat.equalities
+
+    def conditions(v, l):
+        model = first_order(flat, v)
+        scales = _scales(model, l, v, found.curvature)
+        stationarity = jnp.max(jnp.abs(model.lagrangian_gradient(l))) / scales.force
+        excess, force = model.c / scales.rows, l * scales.row_norms / scales.force
+        apart = jnp.maximum(jnp.abs(jnp.minimum(-excess[e:], force[e:])), excess[e:])
+        parts = jnp.concatenate([stationarity[None], jnp.abs(excess[:e]), apart])
+        return model, excess, force, jnp.nan_to_num(jnp.max(parts), nan=jnp.inf)
+
+    after, before = conditions(found.v, found.multipliers), conditions(v0, l0)
+    better = after[-1] <= before[-1]
+    model, excess, force, error = jax.tree.map(lambda a, b: jnp.where(better, a, b), after, before)
+    tol = float(jnp.finfo(v0.dtype).eps) ** 0.75
+    touching = jnp.where(excess[e:] >= -tol, WEAKLY_ACTIVE, INACTIVE)
+    multipliers = jnp.where(better, found.multipliers, l0)
+    return Polished(
+        v=jnp.where(better, found.v, v0),
+        multipliers=multipliers,
+        active=found.active,
+        activity=jnp.where(force[e:] > tol, STRONGLY_ACTIVE, touching),
+        inverse=found.inverse,
+        error=error,
+        gradient_norm=jnp.linalg.norm(model.lagrangian_gradient(multipliers)),
+        violation=jnp.concatenate([jnp.abs(model.c[:e]), jnp.maximum(model.c[e:], 0)]),
+        step_norm=found.step_norm,
+        steps=found.steps,
+    )

@@ -1,0 +1,136 @@
+"""Solve a constrained problem, polish it, and judge it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from argrad.conditions import Point
+from argrad.linear.cholesky import INDEFINITE, SINGULAR
+from argrad.linear.kkt import NO_ROW
+from argrad.problem import Problem
+from argrad.solvers.active_set import WEAKLY_ACTIVE, Polished, polish
+from argrad.solvers.interior_point import InteriorPoint
+from argrad.solvers.quadratic_model import Flat
+from argrad.solvers.run import Outcome
+from argrad.status import Rows, Status
+
+_NAMED = 3  # rows that an error names at most
+
+
+class ConstrainedOutcome(Outcome):
+    """How a constrained solve ended; `factor` inverts the KKT matrix of the active rows."""
+
+    activity: Int[Array, " i"]
+    active: Bool[Array, " m"]
+    violation: Float[Array, ""]
+    rows: Rows
+
+
+def constrained_minimum(
+    problem: Problem,
+    solver: optx.AbstractMinimiser | None,
+    max_steps: int,
+    start: Point | PyTree[Array],
+    x: PyTree,
+    args: tuple,
+) -> tuple[Point, Outcome]:
+    """Minimise a constrained `problem` with an interior point method, then on its active rows.
+
+    Where `start` has multipliers, they say which rows to try first; where these do not lead to a
+    minimum, the solve begins anew from y.
+    """
+    constraints = problem.constraints
+    assert constraints is not None
+    y0 = start.y if isinstance(start, Point) else start
+    v0, unravel = ravel_pytree(y0)
+    e = jax.eval_shape(lambda: constraints(y0, x, *args))[0].size
+    flat = Flat(
+        lambda v: problem(unravel(v), x, *args),
+        lambda v: jnp.concatenate(constraints(unravel(v), x, *args)),
+        e,
+    )
+    eps = float(jnp.finfo(v0.dtype).eps)
+    solver = InteriorPoint() if solver is None else solver
+
+    def cold():
+        found = optx.minimise(
+            lambda v, _: flat.objective(v),
+            solver,
+            v0,
+            options={"constraints": lambda v, _: (flat.rows(v)[:e], flat.rows(v)[e:])},
+            max_steps=max_steps,
+            throw=False,
+        )
+        state = found.state
+        multipliers = state.multipliers * state.row_scale / state.scale
+        finite = jnp.all(jnp.isfinite(found.value)) & jnp.all(jnp.isfinite(multipliers))
+        v = jnp.where(finite, found.value, v0)
+        # A row is active where the multiplier outweighs the slack, each in its own units.
+        active = jnp.concatenate([jnp.ones(e, bool), state.multipliers[e:] > state.slack])
+        codes = optx.RESULTS
+        status = Status.where(
+            found.result == codes.successful, Status.converged, Status.max_steps_reached
+        )
+        status = Status.where(found.result == codes.stagnation, Status.stalled, status)
+        status = Status.where(found.result == codes.nonlinear_divergence, Status.unbounded, status)
+        status = Status.where(found.result == codes.nonfinite, Status.nonfinite, status)
+        steps = found.stats["num_steps"]
+        at_once = (status == Status.nonfinite) & (steps <= 1)
+        status = Status.where(at_once, Status.nonfinite_start, status)
+        status = Status.where(state.infeasible, Status.infeasible, status)
+        point = polish(flat, v, jnp.where(finite, multipliers, 0), active)
+        return point, status, steps + point.steps
+
+    if isinstance(start, Point):
+        below = start.below
+        multipliers = jnp.concatenate([start.equal, below])
+        active = jnp.concatenate([jnp.ones(e, bool), below > 0])
+        tried = polish(flat, v0, multipliers, active)
+        good = (tried.error <= eps**0.5) & (tried.inverse.curvature < INDEFINITE)
+        point, status, steps = lax.cond(good, lambda: (tried, Status.converged, tried.steps), cold)
+    else:
+        point, status, steps = cold()
+    outcome = _judge(problem, point, status, steps, y0, x, args, eps)
+    return Point(unravel(point.v), point.multipliers[:e], point.multipliers[e:]), outcome
+
+
+def _judge(problem, point: Polished, status, steps, y, x, args, eps) -> ConstrainedOutcome:
+    e = point.multipliers.size - point.activity.size
+    optimal = point.error <= eps**0.5
+    inverse = point.inverse
+    weak = jnp.concatenate([jnp.zeros(e, bool), point.activity == WEAKLY_ACTIVE])
+    # A solver that gave up at the solution has found it; one that claims it has to show it.
+    gave_up = (status == Status.stalled) | (status == Status.max_steps_reached)
+    status = Status.where(optimal & gave_up, Status.converged, status)
+    status = Status.where(~optimal & (status == Status.converged), Status.stalled, status)
+    for condition, verdict in (
+        (inverse.curvature == INDEFINITE, Status.saddle),
+        (inverse.dependent != NO_ROW, Status.dependent),
+        (jnp.any(weak), Status.kink),
+        (inverse.curvature == SINGULAR, Status.singular),
+    ):
+        status = Status.where((status == Status.converged) & condition, verdict, status)
+    guilty = jnp.where(status == Status.kink, weak.astype(point.v.dtype), point.violation)
+    dependent = jnp.arange(guilty.size) == inverse.dependent
+    guilty = jnp.where(status == Status.dependent, dependent.astype(guilty.dtype), guilty)
+    named = (status == Status.kink) | (status == Status.dependent) | (status == Status.infeasible)
+    weight, order = lax.top_k(guilty, min(_NAMED, guilty.size))
+    indices = jnp.where(named & (weight > eps**0.5), order, -1)
+    assert problem.constraints is not None
+    shapes = problem.constraints.shapes(y, x, args)
+    return ConstrainedOutcome(
+        status=status,
+        iterations=steps,
+        gradient_norm=point.gradient_norm,
+        step_norm=point.step_norm,
+        factor=inverse,  # type: ignore[arg-type]
+        activity=point.activity,
+        active=point.active,
+        violation=jnp.max(point.violation, initial=0.0),
+        rows=Rows(indices, problem.constraints.layout(shapes)),
+    )
