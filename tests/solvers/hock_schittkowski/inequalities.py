@@ -1,4 +1,4 @@
-"""Inequalities, with or without bounds, in two to four variables: HS10–HS88 in part."""
+"""Inequalities, with or without bounds, in two or three variables: HS10–HS66 in part."""
 
 from math import inf, log, sqrt
 

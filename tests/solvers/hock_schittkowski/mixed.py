@@ -1,4 +1,4 @@
-"""Equalities with inequalities or bounds, up to five variables: HS14–HS81 in part."""
+"""Equalities with inequalities or bounds, up to six variables: HS14–HS81 in part."""
 
 from math import exp, inf, sqrt
 

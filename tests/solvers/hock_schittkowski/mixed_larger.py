@@ -1,4 +1,4 @@
-"""Equalities with inequalities or bounds, seven to sixteen variables: HS99–HS119 in part."""
+"""Seven to ten variables: HS99, HS107–HS112 with equalities, HS105 without."""
 
 from math import cos, inf, pi, sin, sqrt
 

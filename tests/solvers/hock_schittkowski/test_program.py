@@ -151,7 +151,8 @@ def test_shapes_and_derivatives_at_the_start(case):
 def test_the_minimiser_is_feasible_and_stationary(case):
     program = case.program
     if program.minimiser is None:
-        pytest.skip(program.note)
+        assert program.note  # says which points share the value
+        return
     y = np.array(program.minimiser)
     assert case(y)[0] == pytest.approx(program.optimum, rel=1e-11, abs=1e-14)
     assert violation(case, y) < 1e-12
@@ -167,3 +168,4 @@ def test_slsqp_reproduces_the_optimum(case):
     tol = 1e-4 if program.name in WITHOUT_MULTIPLIERS else 1e-7
     assert violation(case, y) < 1e-8
     assert case(y)[0] == pytest.approx(program.optimum, rel=tol, abs=tol)
+    assert stationarity(case, y, tol=1e-5) < 1e-3
