@@ -7,7 +7,7 @@ import numpy as np
 
 from .program import Program, rows, scalar
 
-# HS88–HS92: the eigenvalues μ tan μ = 1 of a heated slab.
+# HS88–HS90: the eigenvalues μ tan μ = 1 of a heated slab.
 MU = np.arange(30) * np.pi + 0.5
 for _ in range(60):
     MU = np.arange(30) * np.pi + np.arctan(1 / MU)
@@ -240,12 +240,14 @@ PROGRAMS = [
         (32.97, 25.12, -29.08, -78.02),
         optimum=3.13580912280702,
         minimiser=(0.268564912280702, 0.0, 0.0, 0.0, 0.028, 0.0134),
+        other_optima=(4.07124635651321,),
     ),
     separation(
         "HS98",
         (32.97, 25.12, -124.08, -173.02),
         optimum=3.13580912280702,
         minimiser=(0.268564912280702, 0.0, 0.0, 0.0, 0.028, 0.0134),
+        other_optima=(4.07124635651321,),
     ),
     Program(
         name="HS100",

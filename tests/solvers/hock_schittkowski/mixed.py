@@ -55,6 +55,7 @@ def inspection(name, a, b, n, **facts):
         lower=(1e-4, 0.0, 0.0, 0.0),
         upper=(100.0, 100.0, 2.0, 2.0),
         start=(1.0, 1.0, 1.0, 1.0),
+        note="stationary and flat where y1 = 100",
         **facts,
     )
 
