@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from argrad.adjoints import Implicit, OneStep, Unrolled
+    from argrad.adjoints import Barrier, Implicit, OneStep, Unrolled
     from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.constraints import box, equality, inequality, linear, simplex
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from argrad.linear import CG
     from argrad.solvers import InteriorPoint, Newton
     from argrad.status import SolveError, Status
-    from argrad.transformation import Argmin, Solution, argmax, argmin, proximal
+    from argrad.transformation import Argmin, Solution, Value, argmax, argmin, proximal, value
 
 _HOME = {
     "argmin": "transformation",
     "argmax": "transformation",
     "proximal": "transformation",
+    "value": "transformation",
     "Argmin": "transformation",
+    "Value": "transformation",
     "Solution": "transformation",
+    "Barrier": "adjoints",
     "Implicit": "adjoints",
     "OneStep": "adjoints",
     "Unrolled": "adjoints",

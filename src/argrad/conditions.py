@@ -59,7 +59,7 @@ class KKT(Conditions):
         return KKT(self.residual, self.curvature, active)
 
     def __call__(self, point, x, *args):
-        problem: Problem = self.residual  # type: ignore[assignment]
+        problem: Problem = self.residual
         assert problem.constraints is not None
         below = jnp.where(self.active, point.below, 0)
 

@@ -97,13 +97,14 @@ class Box(Constraint):
             lower = _bounds(self.lower, y, x, args, "lower")
         upper = infinite if self.upper is None else _bounds(self.upper, y, x, args, "upper")
 
-        def push(v, low, high):
+        def off(v, low, high):
             room = 0.01 * (high - low)
-            low = low + jnp.minimum(0.01 * jnp.maximum(1, jnp.abs(low)), room)
-            high = high - jnp.minimum(0.01 * jnp.maximum(1, jnp.abs(high)), room)
+            push = lambda bound: jnp.minimum(0.01 * jnp.maximum(1, jnp.abs(bound)), room)
+            low = jnp.where(jnp.isfinite(low), low + push(low), low)
+            high = jnp.where(jnp.isfinite(high), high - push(high), high)
             return jnp.clip(v, low, high)
 
-        return jax.tree.map(push, y, lower, upper)
+        return jax.tree.map(off, y, lower, upper)
 
 
 class Simplex(Constraint):
@@ -163,7 +164,7 @@ def equality(h: Callable[..., PyTree], *, name: str | None = None) -> Equality:
     >>> half(1.0, jnp.zeros(2)).round(4)
     Array([0.5, 0.5], dtype=float32)
     """
-    return Equality(_callable(h, "equality"), _name(name, h))
+    return Equality(function=_callable(h, "equality"), name=_name(name, h))
 
 
 def inequality(g: Callable[..., PyTree], *, name: str | None = None) -> Inequality:
@@ -173,11 +174,12 @@ def inequality(g: Callable[..., PyTree], *, name: str | None = None) -> Inequali
     unless g is callable.
 
     >>> import argrad as ag
-    >>> capped = ag.argmin(lambda y, x: (y - x) ** 2, subject_to=[ag.inequality(lambda y, x: y - 1)])
+    >>> at_most_one = ag.inequality(lambda y, x: y - 1)
+    >>> capped = ag.argmin(lambda y, x: (y - x) ** 2, subject_to=[at_most_one])
     >>> capped(3.0, 0.0).round(4)
     Array(1., dtype=float32)
     """
-    return Inequality(_callable(g, "inequality"), _name(name, g))
+    return Inequality(function=_callable(g, "inequality"), name=_name(name, g))
 
 
 def box(lower: Any = None, upper: Any = None, *, name: str | None = None) -> Box:
@@ -196,7 +198,7 @@ def box(lower: Any = None, upper: Any = None, *, name: str | None = None) -> Box
         raise ValueError("box needs a lower or an upper bound.")
     if not (callable(lower) or callable(upper) or lower is None or upper is None):
         _check_order(lower, upper)
-    return Box(lower, upper, name or "box")
+    return Box(lower=lower, upper=upper, name=name or "box")
 
 
 def linear(A: Any, b: Any, *, relation: Literal["<=", "=="] = "<=", name: str | None = None):
@@ -215,7 +217,7 @@ def linear(A: Any, b: Any, *, relation: Literal["<=", "=="] = "<=", name: str | 
     """
     if relation not in ("<=", "=="):
         raise ValueError(f"relation must be '<=' or '==', got {relation!r}.")
-    return Linear(A, b, relation, name or "linear")
+    return Linear(A=A, b=b, relation=relation, name=name or "linear")
 
 
 def simplex(total: Any = 1.0, *, name: str | None = None) -> Simplex:
@@ -226,7 +228,7 @@ def simplex(total: Any = 1.0, *, name: str | None = None) -> Simplex:
     >>> project(jnp.array([0.7, 0.5, -1.0]), jnp.ones(3) / 3).round(4)
     Array([0.6, 0.4, 0. ], dtype=float32)
     """
-    return Simplex(total, name or "simplex")
+    return Simplex(total=total, name=name or "simplex")
 
 
 def _callable(function, kind):
@@ -246,21 +248,19 @@ def _at(value: Any, x: PyTree, args: tuple) -> Any:
 
 def _matching(value: PyTree, y: PyTree, what: str, name: str | None) -> list:
     """The leaves of `value` if it has the structure of y, or the value itself for a single y."""
-    if jax.tree.structure(value) == jax.tree.structure(y):
+    found: Any = jax.tree.structure(value)
+    wanted: Any = jax.tree.structure(y)
+    if found == wanted:
         return jax.tree.leaves(value)
-    if jax.tree.structure(y).num_leaves == 1:
-        leaves = [jnp.asarray(value)]
-        return leaves
-    raise ValueError(
-        f"{name}: {what} is {jax.tree.structure(value)}, y is {jax.tree.structure(y)}; "
-        "they must be the same pytree."
-    )
+    if wanted.num_leaves == 1:
+        return [jnp.asarray(value)]
+    raise ValueError(f"{name}: {what} is {found}, y is {wanted}; they must be the same pytree.")
 
 
 def _bounds(value: Any, y: PyTree, x: PyTree, args: tuple, what: str) -> PyTree:
     """A bound with the structure and shapes of y."""
     value = _at(value, x, args)
-    if jax.tree.structure(value) != jax.tree.structure(y) and jnp.ndim(value) == 0:
+    if jax.tree_util.treedef_is_leaf(jax.tree.structure(value)) and jnp.ndim(value) == 0:
         return jax.tree.map(lambda v: jnp.full_like(v, value), y)
     flat = _matching(value, y, what, "box")
     leaves, structure = jax.tree.flatten(y)

@@ -26,9 +26,10 @@ class AbstractAdjoint(eqx.Module):
     ) -> tuple[PyTree[Array], Outcome]:
         """y* from `y0` and how the solve ended; `problem` is closed (`Problem.closed`).
 
-        With constraints y* is a `Point`, y and its multipliers, and so may `y0` be, for a warm
-        start. y* is differentiable with respect to whatever `problem`, `x` and `args` hold, and is NaN
+        y* is differentiable with respect to whatever `problem`, `x` and `args` hold, and is NaN
         in its derivative, or raises SolveError if `throw`, where that derivative would be wrong.
+        With constraints y* is a `Point`, y and its multipliers, and so may `y0` be, for a warm
+        start.
         """
 
 

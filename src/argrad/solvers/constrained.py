@@ -1,6 +1,6 @@
 """Solve a constrained problem, polish it, and judge it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from argrad.linear.cholesky import INDEFINITE, SINGULAR
 from argrad.linear.kkt import NO_ROW
 from argrad.problem import Problem
 from argrad.solvers.active_set import WEAKLY_ACTIVE, Polished, polish
-from argrad.solvers.interior_point import InteriorPoint
+from argrad.solvers.interior_point import InteriorPoint, InteriorPointState
 from argrad.solvers.quadratic_model import Flat
 from argrad.solvers.run import Outcome
 from argrad.status import Rows, Status
@@ -44,47 +44,21 @@ def constrained_minimum(
     Where `start` has multipliers, they say which rows to try first; where these do not lead to a
     minimum, the solve begins anew from y.
     """
-    constraints = problem.constraints
-    assert constraints is not None
     y0 = start.y if isinstance(start, Point) else start
     v0, unravel = ravel_pytree(y0)
-    e = jax.eval_shape(lambda: constraints(y0, x, *args))[0].size
-    flat = Flat(
-        lambda v: problem(unravel(v), x, *args),
-        lambda v: jnp.concatenate(constraints(unravel(v), x, *args)),
-        e,
-    )
+    flat = flat_problem(problem, y0, x, args)
+    e = flat.equalities
     eps = float(jnp.finfo(v0.dtype).eps)
     solver = InteriorPoint() if solver is None else solver
 
     def cold():
-        found = optx.minimise(
-            lambda v, _: flat.objective(v),
-            solver,
-            v0,
-            options={"constraints": lambda v, _: (flat.rows(v)[:e], flat.rows(v)[e:])},
-            max_steps=max_steps,
-            throw=False,
-        )
-        state = found.state
-        multipliers = state.multipliers * state.row_scale / state.scale
-        finite = jnp.all(jnp.isfinite(found.value)) & jnp.all(jnp.isfinite(multipliers))
-        v = jnp.where(finite, found.value, v0)
+        found = interior(flat, solver, v0, None, max_steps)
         # A row is active where the multiplier outweighs the slack, each in its own units.
-        active = jnp.concatenate([jnp.ones(e, bool), state.multipliers[e:] > state.slack])
-        codes = optx.RESULTS
-        status = Status.where(
-            found.result == codes.successful, Status.converged, Status.max_steps_reached
+        active = jnp.concatenate(
+            [jnp.ones(e, bool), found.state.multipliers[e:] > found.state.slack]
         )
-        status = Status.where(found.result == codes.stagnation, Status.stalled, status)
-        status = Status.where(found.result == codes.nonlinear_divergence, Status.unbounded, status)
-        status = Status.where(found.result == codes.nonfinite, Status.nonfinite, status)
-        steps = found.stats["num_steps"]
-        at_once = (status == Status.nonfinite) & (steps <= 1)
-        status = Status.where(at_once, Status.nonfinite_start, status)
-        status = Status.where(state.infeasible, Status.infeasible, status)
-        point = polish(flat, v, jnp.where(finite, multipliers, 0), active)
-        return point, status, steps + point.steps
+        point = polish(flat, found.v, found.multipliers, active)
+        return point, found.status, found.steps + point.steps
 
     if isinstance(start, Point):
         below = start.below
@@ -97,6 +71,64 @@ def constrained_minimum(
         point, status, steps = cold()
     outcome = _judge(problem, point, status, steps, y0, x, args, eps)
     return Point(unravel(point.v), point.multipliers[:e], point.multipliers[e:]), outcome
+
+
+class Interior(NamedTuple):
+    """Where the interior point method ended, its multipliers in the problem's own units."""
+
+    v: Float[Array, " d"]
+    multipliers: Float[Array, " m"]
+    state: InteriorPointState
+    status: Any
+    steps: Int[Array, ""]
+
+
+def interior(flat: Flat, solver, v0, multipliers, max_steps: int) -> Interior:
+    """Run `solver` from v0, with the given multipliers or its own."""
+    e = flat.equalities
+    options: dict[str, Any] = {"constraints": lambda v, _: (flat.rows(v)[:e], flat.rows(v)[e:])}
+    if multipliers is not None:
+        options["multipliers"] = multipliers
+    found: optx.Solution = optx.minimise(
+        lambda v, _: flat.objective(v),
+        solver,
+        v0,
+        options=options,
+        max_steps=max_steps,
+        throw=False,
+    )
+    state, steps = found.state, found.stats["num_steps"]
+    multipliers = state.multipliers * state.row_scale / state.scale
+    finite = jnp.all(jnp.isfinite(found.value)) & jnp.all(jnp.isfinite(multipliers))
+    codes = optx.RESULTS
+    status = Status.where(
+        found.result == codes.successful, Status.converged, Status.max_steps_reached
+    )
+    status = Status.where(found.result == codes.stagnation, Status.stalled, status)
+    status = Status.where(found.result == codes.nonlinear_divergence, Status.unbounded, status)
+    status = Status.where(found.result == codes.nonfinite, Status.nonfinite, status)
+    at_once = (status == Status.nonfinite) & (steps <= 1)
+    status = Status.where(at_once, Status.nonfinite_start, status)
+    status = Status.where(state.infeasible, Status.infeasible, status)
+    return Interior(
+        jnp.where(finite, found.value, v0),
+        jnp.where(finite, multipliers, 0),
+        state,
+        status,
+        steps,
+    )
+
+
+def flat_problem(problem: Problem, y0: PyTree[Array], x: PyTree, args: tuple) -> Flat:
+    """The problem as functions of a flat vector."""
+    constraints = problem.constraints
+    assert constraints is not None
+    _, unravel = ravel_pytree(y0)
+    return Flat(
+        lambda v: problem(unravel(v), x, *args),
+        lambda v: jnp.concatenate(constraints(unravel(v), x, *args)),
+        jax.eval_shape(lambda: constraints(y0, x, *args))[0].size,
+    )
 
 
 def _judge(problem, point: Polished, status, steps, y, x, args, eps) -> ConstrainedOutcome:

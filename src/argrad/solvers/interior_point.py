@@ -56,7 +56,8 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
 
         optx.minimise(f, InteriorPoint(), y0, args, options=dict(constraints=rows))
 
-    with rows(y, args) -> (h, g), two vectors. The start need not satisfy them.
+    with rows(y, args) -> (h, g), two vectors. The start need not satisfy them. `options` may also
+    hold `multipliers`, one vector for h and then g, for a warm start.
 
     Steps are globalised by a filter with second-order corrections; where no step is acceptable,
     a restoration phase lowers the violation alone, and where that ends at a point that violates
@@ -64,8 +65,7 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
     is shifted until it has the curvature of a minimum on the constraints.
 
     - `rtol`: the error in the optimality conditions at which it stops, sqrt(eps) by default.
-    - `barrier`: stop at this value of the barrier instead of zero, and solve that problem to
-      eps^(3/4).
+    - `barrier`: stop at this value of the barrier instead of zero.
 
     Source: Wächter and Biegler 2006; Nocedal and Wright 2006, chapter 19.
 
@@ -101,7 +101,14 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         barrier = jnp.full((), 0.1, dtype)
         if self.barrier is not None:
             barrier = jnp.maximum(barrier, self.barrier * scale)
-        multipliers = jnp.zeros_like(c).at[flat.equalities :].set(barrier / slack)
+        e = flat.equalities
+        multipliers = jnp.zeros_like(c).at[e:].set(barrier / slack)
+        if "multipliers" in options:
+            given = options["multipliers"] * scale / row_scale
+            multipliers = given.at[e:].set(jnp.maximum(given[e:], 1e-8))
+            slack = jnp.maximum(-c[e:], 1e-8)
+            least = 1e-8 if self.barrier is None else self.barrier * scale
+            barrier = jnp.clip(jnp.mean(slack * multipliers[e:]), least, 0.1).astype(dtype)
         return InteriorPointState(
             slack=slack,
             multipliers=multipliers,
@@ -137,7 +144,7 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         if self.barrier is None:
             converged = error(0.0) <= tol
         else:
-            converged = (state.barrier <= final) & (error(final) <= eps**0.75)
+            converged = (state.barrier <= final) & (error(final) <= tol * jnp.minimum(1, final))
         lower = (error(state.barrier) <= 10 * state.barrier) & (state.barrier > final) & ~restoring
         next_barrier = jnp.maximum(final, jnp.minimum(0.2 * state.barrier, state.barrier**1.5))
         barrier = jnp.where(lower, next_barrier, state.barrier)
