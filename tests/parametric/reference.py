@@ -32,6 +32,7 @@ class Solution(NamedTuple):
 class Conditions(NamedTuple):
     """What a Newton step of the optimality conditions needs."""
 
+    value: np.ndarray
     gradient: np.ndarray
     h: np.ndarray
     c: np.ndarray
@@ -45,8 +46,8 @@ class UnsolvedError(Exception):
 
 
 @cache
-def _functions(problem):
-    """Value and gradient; h and its Jacobian; c and its Jacobian; all of it with the Hessian."""
+def _compiled(problem):
+    """Conditions, as a function of y, λ, μ and p."""
 
     def lagrangian(y, equality, inequality, p):
         value = problem.objective(y, p) + equality @ equalities(problem, y, p)
@@ -54,7 +55,7 @@ def _functions(problem):
 
     def conditions(y, equality, inequality, p):
         return Conditions(
-            jax.grad(problem.objective)(y, p),
+            *jax.value_and_grad(problem.objective)(y, p),
             equalities(problem, y, p),
             rows(problem, y, p),
             jax.jacobian(lambda y: equalities(problem, y, p))(y),
@@ -62,13 +63,13 @@ def _functions(problem):
             jax.hessian(lagrangian)(y, equality, inequality, p),
         )
 
-    return jax.jit(jax.value_and_grad(problem.objective)), jax.jit(conditions)
+    return jax.jit(conditions)
 
 
 def conditions(problem, y, equality, inequality, p) -> Conditions:
     with jax.enable_x64(True):
         arguments = [np.asarray(a, dtype=np.float64) for a in (y, equality, inequality, p)]
-        return Conditions(*map(np.asarray, _functions(problem)[1](*arguments)))
+        return Conditions(*map(np.asarray, _compiled(problem)(*arguments)))
 
 
 def no_multipliers(problem):
@@ -87,12 +88,12 @@ def slsqp(problem, p, start=None) -> np.ndarray:
     none = no_multipliers(problem)
     m, q = none[0].size, none[1].size - 2 * problem.n
 
-    def at(y):
-        return conditions(problem, y, *none, p)
+    @cache
+    def at_bytes(y):
+        return conditions(problem, np.frombuffer(y), *none, p)
 
-    def objective(y):
-        with jax.enable_x64(True):
-            return [np.asarray(a) for a in _functions(problem)[0](y, p)]
+    def at(y):
+        return at_bytes(y.tobytes())
 
     constraints = []
     if m:
@@ -104,7 +105,7 @@ def slsqp(problem, p, start=None) -> np.ndarray:
     y = start
     for _ in range(2):
         y = minimize(
-            objective,
+            lambda y: (at(y).value, at(y).gradient),
             np.clip(y, lower, upper),
             jac=True,
             method="SLSQP",
@@ -155,7 +156,7 @@ def polish(problem, p, near: Solution) -> Solution:
         if not np.all(np.isfinite(values)):
             break
         size = np.max(np.abs(step) / (1 + np.abs(values)))
-        left = min(left, 3) - 1 if size < 1e-8 else left - 1
+        left = min(left, 2) - 1 if size < 1e-8 else left - 1
         if left == 0 and size < 1e-8:
             return Solution(y, equality, inequality, near.active)
     raise UnsolvedError(f"{problem.name} at {p}: Newton did not converge")

@@ -8,7 +8,7 @@ import pytest
 from . import ALL, known
 from .problem import equalities, rows
 from .reference import conditions, derivative, newton_matrix, solve
-from .test_problem import CLOSED, OPEN, each, relative
+from .test_problem import CLOSED, OPEN, closed, each, relative
 
 
 def test_hs71_has_the_published_derivatives():
@@ -44,14 +44,8 @@ def test_derivative_is_in_float64_whatever_jax_is_set_to():
 @pytest.mark.slow
 @each(CLOSED)
 def test_solutions_and_derivatives_are_those_of_the_closed_form(problem):
-    def exact(p):
-        if problem.exact_multipliers is None:
-            return (problem.exact(p),)
-        return problem.exact(p), *problem.exact_multipliers(p)
-
-    both = jax.jit(lambda p: (exact(p), jax.jacobian(exact)(p)))
     for p in problem.points:
-        values, slopes = jax.tree.map(np.asarray, both(jnp.array(p)))
+        values, slopes = closed(problem, p)
         for value, found in zip(values, solve(problem, p), strict=False):
             assert relative(found - value, value) < 1e-13
         for slope, found in zip(slopes, derivative(problem, p), strict=False):
