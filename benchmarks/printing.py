@@ -6,11 +6,11 @@ RACE = ("", "solve", "solve+gradient", "ratio", "to best by hand", "error", "com
 JIT = ("", "solve in jit", "outside", "ratio", "gradient in jit", "outside", "ratio")
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def _aligned(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> list[str]:
+def aligned(header: tuple[str, ...], lines: list[tuple[str, ...]]) -> list[str]:
     full = [line for line in (header, *lines) if len(line) == len(header)]
     widths = [max(len(line[i]) for line in full) for i in range(len(header))]
     text = []
@@ -29,8 +29,8 @@ def _race_line(row: dict[str, Any], clock: str, best: float) -> tuple[str, ...]:
     solve, gradient = row["solve"][clock], row["gradient"][clock]
     return (
         row["name"],
-        _milliseconds(solve),
-        _milliseconds(gradient),
+        milliseconds(solve),
+        milliseconds(gradient),
         f"{gradient / solve:.2f}",
         f"{gradient / best:.2f}",
         f"{row['gradient_error']:.0e}",
@@ -44,16 +44,16 @@ def _jit_line(row: dict[str, Any], clock: str) -> tuple[str, ...]:
     cells = [row["name"]]
     for what in ("solve", "gradient"):
         inside, outside = row[f"{what}_inside"][clock], row[f"{what}_outside"][clock]
-        cells += [_milliseconds(inside), _milliseconds(outside), f"{outside / inside:.2f}"]
+        cells += [milliseconds(inside), milliseconds(outside), f"{outside / inside:.2f}"]
     return tuple(cells)
 
 
 def table(key: str, part: dict[str, Any], clock: str) -> str:
     rows = part["rows"]
     if key == "outside_jit":
-        lines = _aligned(JIT, [_jit_line(row, clock) for row in rows])
+        lines = aligned(JIT, [_jit_line(row, clock) for row in rows])
     else:
         by_hand = [r["gradient"][clock] for r in rows if r.get("by_hand") and "gradient" in r]
         best = min(by_hand, default=float("nan"))
-        lines = _aligned(RACE, [_race_line(row, clock, best) for row in rows])
+        lines = aligned(RACE, [_race_line(row, clock, best) for row in rows])
     return "\n".join([part["title"], *lines])
