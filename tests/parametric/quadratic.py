@@ -68,9 +68,11 @@ def _isotonic(p):
     def mean(a, b):
         return jnp.mean(p[a : b + 1])
 
-    lowest = [[jnp.stack([mean(a, b) for b in range(i, 4)]).min() for a in range(i + 1)]
-              for i in range(4)]  # fmt: skip
-    return jnp.stack([jnp.stack(row).max() for row in lowest])
+    def entry(i):
+        lowest = [jnp.stack([mean(a, b) for b in range(i, 4)]).min() for a in range(i + 1)]
+        return jnp.stack(lowest).max()
+
+    return jnp.stack([entry(i) for i in range(4)])
 
 
 isotonic = Parametric(

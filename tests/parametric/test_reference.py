@@ -36,9 +36,8 @@ def test_shapes_are_the_same_with_and_without_active_rows():
 
 def test_derivative_is_in_float64_whatever_jax_is_set_to():
     with jax.enable_x64(False):
-        single = derivative(known.corner, (0.5,))
-    for a, b in zip(single, derivative(known.corner, (0.5,)), strict=True):
-        np.testing.assert_array_equal(a, b)
+        dy, *_ = derivative(known.corner, (0.3,))  # nowhere else, so not solved before
+    np.testing.assert_allclose(dy[:, 0], known.CORNER_BELOW, rtol=1e-13)
 
 
 @pytest.mark.slow
