@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.constraints import box, equality, inequality, linear, simplex
+    from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
     from argrad.linear import CG
     from argrad.solvers import InteriorPoint, Newton
@@ -44,6 +45,10 @@ _HOME = {
     "inequality": "constraints",
     "linear": "constraints",
     "simplex": "constraints",
+    "Path": "diagnose",
+    "directional": "diagnose",
+    "multiplier_range": "diagnose",
+    "path": "diagnose",
     "implicit": "external",
     "CG": "linear",
     "InteriorPoint": "solvers",

@@ -79,21 +79,21 @@ class Argmin(eqx.Module):
 
     def solution(self, x: PyTree, init: PyTree | Solution, *args: Any) -> Solution:
         """y*(x) and how it was found. Raises and differentiates as `argmin` says."""
-        start, x, args = _start(init), parameters(x), extra_arguments(args)
+        start, x, args = starting(init), parameters(x), extra_arguments(args)
         solution, failed, rows = _solve(self, start, x, args)
         if not self.throw:
             return solution
-        return raise_if(solution, failed, solution.status, _numbers(solution), rows)
+        return raise_if(solution, failed, solution.status, numbers_of(solution), rows)
 
 
-def _start(init: PyTree | Solution) -> tuple[PyTree[Array], tuple[PyTree, ...] | None]:
+def starting(init: PyTree | Solution) -> tuple[PyTree[Array], tuple[PyTree, ...] | None]:
     """The starting point, and multipliers for a warm start or None."""
     if isinstance(init, Solution):
         return lax.stop_gradient((init.primal, init.multipliers or None))
     return starting_point(init), None
 
 
-def _numbers(solution: Solution) -> dict[str, Array]:
+def numbers_of(solution: Solution) -> dict[str, Array]:
     numbers = {
         "iterations": solution.iterations,
         "gradient_norm": solution.gradient_norm,
@@ -209,7 +209,7 @@ class Value(eqx.Module):
 
     def __call__(self, x: PyTree, init: PyTree | Solution, *args: Any) -> Scalar:
         """The optimal value, from the starting point `init`. See `value`."""
-        start, x, args = _start(init), parameters(x), extra_arguments(args)
+        start, x, args = starting(init), parameters(x), extra_arguments(args)
         found, failed, numbers, status, rows = _optimum(self.solve, start, x, args)
         return raise_if(found, failed, status, numbers, rows) if self.solve.throw else found
 
@@ -223,7 +223,7 @@ def _optimum(argmin: Argmin, start, x, args):
     value = solution.value
     if not argmin.throw:
         value = jnp.where(failed, jnp.nan, value)
-    return value, failed, _numbers(solution), outcome.status, rows
+    return value, failed, numbers_of(solution), outcome.status, rows
 
 
 def value(solve: Argmin) -> Value:

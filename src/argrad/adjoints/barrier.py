@@ -1,5 +1,7 @@
 """The log-barrier derivative: a constrained solution smoothed on purpose."""
 
+from typing import cast
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -79,7 +81,7 @@ class _Interior(eqx.Module):
     max_steps: int = eqx.field(static=True)
 
     def __call__(self, conditions: Perturbed, start, x, args):
-        problem: Problem = conditions.residual
+        problem = cast(Problem, conditions.residual)
         assert problem.constraints is not None
         warm = isinstance(start, Point)
         y0 = start.y if warm else start

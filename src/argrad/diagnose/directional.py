@@ -1,0 +1,50 @@
+"""One-sided derivatives, where there is no other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, PyTree
+
+from argrad.diagnose.local import as_direction, hessian_at, local_model
+from argrad.diagnose.one_sided import one_sided
+from argrad.problem import extra_arguments, parameters
+from argrad.transformation import Argmin, Value
+
+
+def directional(
+    solve: Argmin | Value, x: PyTree, direction: PyTree, init: PyTree, *args: Any
+) -> PyTree[Array]:
+    """lim (y*(x + t d) − y*(x)) / t as t falls to 0: the derivative of y* to the side of d.
+
+    With the structure of y*, or one number for `value(solve)`. It exists under weaker conditions
+    than a derivative: weakly active constraints (a kink of y*) and active constraints that depend
+    on each other (multipliers not unique) are allowed. Along d and −d the two results are minus
+    each other exactly where y* has a derivative in that direction.
+
+    `init` and `args` are those of `solve(x, init, *args)`. Computed on the host: not for use
+    inside `jit`. Raises SolveError where the solve fails, where nothing is feasible on that side,
+    and where second-order sufficiency fails; ValueError for a direction not shaped like x.
+
+    Source: Jittorntrum 1984; Ralph and Dempe 1995.
+
+    >>> import argrad as ag
+    >>> capped = ag.argmin(lambda y, x: (y - x) ** 2, subject_to=[ag.box(None, 1.0)])
+    >>> ag.directional(capped, 1.0, 1.0, 0.0), ag.directional(capped, 1.0, -1.0, 0.0)
+    (Array(0., dtype=float32), Array(-1., dtype=float32))
+    """
+    of_value = isinstance(solve, Value)
+    argmin = solve.solve if isinstance(solve, Value) else solve
+    if isinstance(argmin, Argmin) and argmin.problem.constraints is None:
+        x, direction = as_direction(x, direction, "directional")
+        return jax.jvp(lambda x: solve(x, init, *args), (x,), (direction,))[1]
+    local = local_model(argmin, x, direction, init, args, "directional")
+    y, dtype = local.solution.primal, local.v.dtype
+    extra = extra_arguments(args)
+    x = parameters(x)
+    found = one_sided(local, lambda dual: hessian_at(argmin, y, jnp.asarray(dual, dtype), x, extra))
+    if of_value:
+        sign = 1 if argmin.problem.sense == "min" else -1
+        return jnp.asarray(sign * found.value, dtype)
+    return ravel_pytree(y)[1](jnp.asarray(found.v, dtype))

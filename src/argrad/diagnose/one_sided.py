@@ -1,0 +1,156 @@
+"""The one-sided derivative of a solution: a quadratic program on the critical cone.
+
+Along a direction of x, strongly active rows stay active, inactive ones do not matter, and each
+weakly active row either stays active or opens. Which of them do is decided by
+
+    minimise ½ dᵀWd + dᵀ L̇   subject to  A d = −ċ on strong rows,  A d <= −ċ on weak ones
+
+(W and L̇ derivatives of the Lagrangian, A of the rows). Where multipliers are not unique, those
+that maximise lᵀċ decide what is strong.
+
+Source: Jittorntrum 1984; Ralph and Dempe 1995.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import linprog, nnls
+
+from argrad.diagnose.local import Local
+from argrad.linear.cholesky import DEFINITE
+from argrad.linear.kkt import NO_ROW, null_space_form
+from argrad.rows import row_name
+from argrad.status import SolveError
+
+Array = np.ndarray
+
+
+class OneSided(NamedTuple):
+    """Derivatives to one side of the point, of v, multipliers and rows, and of the optimal value.
+
+    `tight` are the rows that stay active on that side; `multipliers` those at the point that
+    hold there.
+    """
+
+    v: Array
+    multipliers_dot: Array
+    rows_dot: Array
+    value: float
+    tight: Array
+    multipliers: Array
+
+
+def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
+    """Solve for the derivative to the side that `local` points to.
+
+    `hessian_at(multipliers)` gives W. SolveError where no point is feasible to first order on
+    that side, and where the derivative is not unique because second-order sufficiency fails.
+    """
+    multipliers, hessian, strong = local.multipliers, local.hessian, local.strong
+    if local.dependent:
+        multipliers = extreme_multipliers(local, local.rows_dot)
+        hessian = np.asarray(hessian_at(multipliers))
+        strong = pressing(local, multipliers)
+    weak = local.active & ~strong
+    a = -(local.gradient_dot + multipliers @ local.jacobian_dot)
+    b = np.where(strong, -local.rows_dot, 0)
+    inverse = null_space_form(*map(jnp.asarray, (hessian, local.jacobian, strong)))
+    _check(local, inverse, strong, b)
+    primal = np.asarray(inverse.primal)
+    d, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))
+    nu = _cone(primal, local.jacobian[weak], (local.jacobian @ d + local.rows_dot)[weak], local)
+    change = np.zeros_like(multipliers)
+    change[weak] = nu
+    change = np.where(strong, dual, change)
+    rows_dot = local.jacobian @ d + local.rows_dot
+    size = 1 + np.max(np.abs(rows_dot), initial=0)
+    tight = strong | (weak & (rows_dot > -1e-9 * size))
+    value = float(local.objective_dot + multipliers @ local.rows_dot)
+    return OneSided(d, change, rows_dot, value, tight, multipliers)
+
+
+def _check(local: Local, inverse, strong, b) -> None:
+    if int(inverse.curvature) != DEFINITE:
+        raise SolveError(
+            "the one-sided derivative is not unique: second-order sufficiency fails, the objective "
+            "is flat (or falls) along a direction that the strongly active constraints leave free."
+        )
+    if int(inverse.dependent) == NO_ROW:
+        return
+    explained, _ = inverse.solve(jnp.zeros(local.v.size), jnp.asarray(b))
+    left = np.where(strong, np.abs(local.jacobian @ explained - b), 0)
+    if np.max(left) > 1e-8 * (1 + np.max(np.abs(b))):
+        worst = row_name(local.layout, int(np.argmax(left)))
+        raise SolveError(
+            f"nothing is feasible in that direction: to first order, {worst} contradicts the "
+            "other active constraints."
+        )
+
+
+def _cone(primal: Array, rows: Array, excess: Array) -> Array:
+    """Multipliers ν >= 0 that bring the weak rows down to zero: least distance programming.
+
+    In u = P^½ d the program is the shortest u with R u <= −excess (Lawson and Hanson 1974,
+    chapter 23), R = rows P^½.
+    """
+    if rows.shape[0] == 0 or np.all(excess <= 0):
+        return np.zeros(rows.shape[0])
+    values, vectors = np.linalg.eigh((primal + primal.T) / 2)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    scaled = rows @ root
+    stacked = np.vstack([-scaled.T, excess[None]])
+    target = np.zeros(stacked.shape[0])
+    target[-1] = 1
+    weights, distance = nnls(stacked, target)
+    residual = stacked @ weights - target
+    if distance < 1e-10:
+        raise SolveError(
+            "nothing is feasible in that direction: to first order, the weakly active constraints "
+            "contradict the others."
+        )
+    return weights / -residual[-1]
+
+
+def pressing(local: Local, multipliers: Array) -> Array:
+    """Rows whose multiplier is positive beyond rounding, equalities included."""
+    norms = np.linalg.norm(local.jacobian, axis=1)
+    force = multipliers * norms
+    scale = np.max(np.abs(local.gradient)) + np.max(np.abs(force), initial=0)
+    strong = local.active & (force > 1e-8 * scale)
+    strong[: local.equalities] = True
+    return strong
+
+
+def extreme_multipliers(local: Local, weights: Array) -> Array:
+    """The multipliers of the solution that maximise their product with `weights`.
+
+    SolveError where there is no bound: then no point is feasible on that side (by duality).
+    """
+    active = np.flatnonzero(local.active)
+    scale = np.max(np.abs(weights[active]), initial=0)
+    bounds = [(None if i < local.equalities else 0, None) for i in active]
+    found = linprog(
+        -weights[active] / (scale or 1),
+        A_eq=local.jacobian[active].T,
+        b_eq=-local.gradient,
+        bounds=bounds,
+        options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+    )
+    if found.status == 3:
+        names = ", ".join(row_name(local.layout, int(i)) for i in active[:5])
+        raise SolveError(
+            f"nothing is feasible in that direction: the active constraints ({names}) contradict "
+            "each other there."
+        )
+    if found.status != 0:
+        raise SolveError(f"no multipliers were found for the active constraints: {found.message}.")
+    multipliers = np.zeros(local.rows.size)
+    multipliers[active] = found.x
+    # The linear program is solved to 1e-9; its support is exact, and gives the rest.
+    support = np.flatnonzero(multipliers != 0)
+    if np.linalg.matrix_rank(local.jacobian[support]) == support.size:
+        exact = np.linalg.lstsq(local.jacobian[support].T, -local.gradient, rcond=None)[0]
+        multipliers[support] = exact
+    return multipliers
