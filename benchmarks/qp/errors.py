@@ -47,10 +47,9 @@ def summary(solution: np.ndarray, gradients: Gradients, exact: Reference) -> dic
     }
 
 
-def message(error: BaseException, width: int = 72) -> str:
+def message(error: BaseException) -> str:
     """The line that says what went wrong: of a long report, the last that names an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     lines = lines or [type(error).__name__]
     named = [line.split("Error: ", 1)[1] for line in lines if "Error: " in line]
-    line = (named or lines)[-1]
-    return line if len(line) <= width else line[: width - 3] + "..."
+    return (named or lines)[-1]

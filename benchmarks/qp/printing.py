@@ -16,6 +16,10 @@ def _size(value: float | None) -> str:
     return "NaN" if value is None else f"{value:.0e}"
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+
+
 def _errors(row: dict[str, Any]) -> tuple[str, ...]:
     sizes = (_size(row["gradient_worst"]), _size(row["gradient_median"]))
     return (*sizes, str(row["above_1e-3"]), str(row["above_1e-10"]))
@@ -41,12 +45,12 @@ def _resolve(row: dict[str, Any], clock: str, _: float) -> tuple[str, ...]:
 
 def _spoilt(row: dict[str, Any], _: str, __: float) -> tuple[str, ...]:
     if row["raised"]:
-        what = row["raised"]
+        what = _shortened(row["raised"])
     elif row["flag"]:
         others = row["flagged_others"]
-        what = row["flag"] + (f" (and of {others} others)" if others else "")
+        what = _shortened(row["flag"]) + (f" (and of {others} others)" if others else "")
     else:
-        what = row["said"][0][:WIDTH] if row["said"] else "nothing"
+        what = _shortened(row["said"][0]) if row["said"] else "nothing"
     return row["solution"], row["gradient"], f"{row['unchanged']} of {BATCH - 1}", what.ljust(WIDTH)
 
 

@@ -52,7 +52,7 @@ def layer(rounds: int) -> dict[str, Any]:
         try:
             row |= summary(solve(), gradient(), exact)
         except Exception as error:
-            row["missing"] = f"failed: {message(error)}"
+            row["missing"] = f"failed: {message(error)[:90]}"
             continue
         jobs |= {(c.name, "solve"): solve, (c.name, "gradient"): gradient}
         if c.compiles:
@@ -86,7 +86,7 @@ def resolve(rounds: int) -> dict[str, Any]:
             cold()
             row |= summary(warm(), gradient(), exact)
         except Exception as error:
-            row["missing"] = f"failed: {message(error)}"
+            row["missing"] = f"failed: {message(error)[:90]}"
             continue
         jobs |= {(c.name, "cold"): cold, (c.name, "warm"): warm, (c.name, "gradient"): gradient}
     _run(rows, jobs, rounds)

@@ -1,6 +1,7 @@
 """What a contestant does with a batch in which one problem has no solution."""
 
 import io
+import logging
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -18,12 +19,14 @@ SAME = 1e-3  # relative, of what the contestant itself returns for the batch as 
 def _call(job: Callable, given: tuple) -> tuple[Any, str | None, list[str]]:
     """What came back, or what was raised, and what was said on the way."""
     said = io.StringIO()
+    logging.disable()  # JAX logs the traceback of what a callback raises
     with warnings.catch_warnings(record=True) as caught, redirect_stdout(said):
         warnings.simplefilter("always")
         try:
             found, raised = job(*given), None
         except Exception as error:
             found, raised = None, message(error)
+    logging.disable(logging.NOTSET)
     return found, raised, [*(str(w.message) for w in caught), *said.getvalue().splitlines()]
 
 
