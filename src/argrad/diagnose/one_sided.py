@@ -59,10 +59,12 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     inverse = null_space_form(*map(jnp.asarray, (hessian, local.jacobian, strong)))
     _check(local, inverse, strong, b)
     primal = np.asarray(inverse.primal)
-    d, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))
-    nu = _cone(primal, local.jacobian[weak], (local.jacobian @ d + local.rows_dot)[weak], local)
+    unopposed, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))
+    excess = local.jacobian @ np.asarray(unopposed) + local.rows_dot
     change = np.zeros_like(multipliers)
-    change[weak] = nu
+    change[weak] = _cone(primal, local.jacobian[weak], excess[weak])
+    force = jnp.asarray(a - change @ local.jacobian)
+    d, dual = map(np.asarray, inverse.solve(force, jnp.asarray(b)))
     change = np.where(strong, dual, change)
     rows_dot = local.jacobian @ d + local.rows_dot
     size = 1 + np.max(np.abs(rows_dot), initial=0)
