@@ -128,17 +128,22 @@ def pressing(local: Local, multipliers: Array) -> Array:
 def extreme_multipliers(local: Local, weights: Array) -> Array:
     """The multipliers of the solution that maximise their product with `weights`.
 
-    SolveError where there is no bound: then no point is feasible on that side (by duality).
+    All multipliers are those at hand plus a combination of the active rows that vanishes; a
+    linear program in its coefficients. SolveError where there is no bound: then no point is
+    feasible on that side (by duality).
     """
     active = np.flatnonzero(local.active)
-    scale = np.max(np.abs(weights[active]), initial=0)
-    bounds = [(None if i < local.equalities else 0, None) for i in active]
+    vanishing = vanishing_combinations(local)
+    if vanishing.shape[1] == 0:
+        return local.multipliers
+    at_hand = np.where(local.active, local.multipliers, 0)[active]
+    below = active >= local.equalities
+    gain = weights[active] @ vanishing
     found = linprog(
-        -weights[active] / (scale or 1),
-        A_eq=local.jacobian[active].T,
-        b_eq=-local.gradient,
-        bounds=bounds,
-        options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+        -gain / (np.max(np.abs(gain)) or 1),
+        A_ub=-vanishing[below],
+        b_ub=np.maximum(at_hand[below], 0),
+        bounds=(None, None),
     )
     if found.status == 3:
         names = ", ".join(row_name(local.layout, int(i)) for i in active[:5])
@@ -148,11 +153,23 @@ def extreme_multipliers(local: Local, weights: Array) -> Array:
         )
     if found.status != 0:
         raise SolveError(f"no multipliers were found for the active constraints: {found.message}.")
-    multipliers = np.zeros(local.rows.size)
-    multipliers[active] = found.x
-    # The linear program is solved to 1e-9; its support is exact, and gives the rest.
-    support = np.flatnonzero(multipliers != 0)
+    dual = at_hand + vanishing @ found.x
+    dual[below & (dual < 1e-7 * (1 + np.max(np.abs(dual))))] = 0
+    # The linear program is solved to 1e-7; its support is exact, and gives the rest.
+    support = active[dual != 0]
     if np.linalg.matrix_rank(local.jacobian[support]) == support.size:
         exact = np.linalg.lstsq(local.jacobian[support].T, -local.gradient, rcond=None)[0]
-        multipliers[support] = exact
+        dual[dual != 0] = exact
+    multipliers = np.zeros(local.rows.size)
+    multipliers[active] = dual
     return multipliers
+
+
+def vanishing_combinations(local: Local) -> Array:
+    """An orthonormal basis of the n with nᵀA = 0, A the active rows in units of their own."""
+    rows = local.jacobian[local.active]
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    norms = np.where(norms > 0, norms, 1)
+    left, sigma, _ = np.linalg.svd(rows / norms, full_matrices=True)
+    rank = np.sum(sigma > float(np.finfo(rows.dtype).eps) ** 0.625)
+    return left[:, rank:] / norms

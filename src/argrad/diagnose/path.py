@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from argrad.diagnose.local import Local, as_direction, hessian_at, local_model, on_rows, rates
-from argrad.diagnose.one_sided import one_sided
+from argrad.diagnose.one_sided import one_sided, vanishing_combinations
 from argrad.problem import extra_arguments
 from argrad.rows import row_name
 from argrad.status import SolveError
@@ -292,7 +292,8 @@ class _Follower:
         local = self.line.local(change.t, self.as_solution(change.v, change.multipliers))
         active, strong = local.active.copy(), local.strong.copy()
         active[change.row], strong[change.row] = True, False
-        return local._replace(active=active, strong=strong)
+        local = local._replace(active=active, strong=strong)
+        return local._replace(dependent=vanishing_combinations(local).shape[1] > 0)
 
     def segment(self, point: _Point, active, stop: float, change: _Change | None) -> Segment:
         names = [row_name(self.layout, int(i)) for i in np.flatnonzero(active) if i >= self.e]
