@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from argrad.adjoints import Barrier, Implicit, OneStep, Unrolled
     from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
     from argrad.conditions import Conditions, fixed_point, root, stationarity
-    from argrad.constraints import box, equality, inequality, linear, simplex
+    from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
     from argrad.linear import CG
+    from argrad.sets import ball, simplex
     from argrad.solvers import InteriorPoint, Newton
     from argrad.status import SolveError, Status
     from argrad.transformation import Argmin, Solution, Value, argmax, argmin, proximal, value
@@ -44,13 +45,14 @@ _HOME = {
     "equality": "constraints",
     "inequality": "constraints",
     "linear": "constraints",
-    "simplex": "constraints",
     "Path": "diagnose",
     "directional": "diagnose",
     "multiplier_range": "diagnose",
     "path": "diagnose",
     "implicit": "external",
     "CG": "linear",
+    "ball": "sets",
+    "simplex": "sets",
     "InteriorPoint": "solvers",
     "Newton": "solvers",
     "SolveError": "status",

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, PyTree
 
 Rows = tuple[PyTree, PyTree]
 
@@ -57,15 +57,19 @@ class Linear(Constraint):
     name: str | None = eqx.field(static=True)
 
     def rows(self, y, x, args):
-        A, b = _at(self.A, x, args), _at(self.b, x, args)
-        leaves, matrices = jax.tree.leaves(y), _matching(A, y, "A", self.name)
-        total = sum(
-            jnp.tensordot(jnp.asarray(a), v, axes=jnp.ndim(v))
-            for a, v in zip(matrices, leaves, strict=True)
-        )
+        A, b = at(self.A, x, args), at(self.b, x, args)
+        leaves, total = jax.tree.leaves(y), 0
+        for a, v in zip(_matching(A, y, f"{self.name}: A"), leaves, strict=True):
+            a = jnp.asarray(a)
+            if a.shape[1:] != v.shape or not a.ndim or jnp.shape(total) not in ((), a.shape[:1]):
+                raise ValueError(
+                    f"{self.name}: A has shape {a.shape}, y has shape {v.shape}; A must have the "
+                    "shape (rows, *y.shape), with as many rows for each leaf of y."
+                )
+            total = total + jnp.tensordot(a, v, axes=v.ndim)
         if jnp.ndim(b) and jnp.shape(b) != jnp.shape(total):
             raise ValueError(
-                f"linear(A, b): A y has shape {jnp.shape(total)}, b has shape {jnp.shape(b)}; "
+                f"{self.name}: A y has shape {jnp.shape(total)}, b has shape {jnp.shape(b)}; "
                 "they must agree, or b be one number."
             )
         excess = total - b
@@ -82,20 +86,19 @@ class Box(Constraint):
     def rows(self, y, x, args):
         below = {}
         if self.lower is not None:
-            lower = _bounds(self.lower, y, x, args, "lower")
+            lower = bounds(self.lower, y, x, args, f"{self.name}: lower")
             below["lower"] = jax.tree.map(_row, lower, y)
         if self.upper is not None:
-            upper = _bounds(self.upper, y, x, args, "upper")
+            upper = bounds(self.upper, y, x, args, f"{self.name}: upper")
             below["upper"] = jax.tree.map(lambda v, b: _row(v, b), y, upper)
         return None, below
 
     def inside(self, y, x, args):
         """Push y off its bounds, by a hundredth of their distance or of their size."""
-        infinite = jax.tree.map(lambda v: jnp.full_like(v, jnp.inf), y)
-        lower = jax.tree.map(jnp.negative, infinite)
-        if self.lower is not None:
-            lower = _bounds(self.lower, y, x, args, "lower")
-        upper = infinite if self.upper is None else _bounds(self.upper, y, x, args, "upper")
+        low = -jnp.inf if self.lower is None else self.lower
+        high = jnp.inf if self.upper is None else self.upper
+        lower = bounds(low, y, x, args, f"{self.name}: lower")
+        upper = bounds(high, y, x, args, f"{self.name}: upper")
 
         def off(v, low, high):
             room = 0.01 * (high - low)
@@ -105,51 +108,6 @@ class Box(Constraint):
             return jnp.clip(v, low, high)
 
         return jax.tree.map(off, y, lower, upper)
-
-
-class Simplex(Constraint):
-    """y >= 0 and Σ y = total."""
-
-    total: Any
-    name: str | None = eqx.field(static=True)
-
-    def rows(self, y, x, args):
-        total = sum(jnp.sum(v) for v in jax.tree.leaves(y))
-        return total - _at(self.total, x, args), jax.tree.map(jnp.negative, y)
-
-    def inside(self, y, x, args):
-        positive = jax.tree.map(lambda v: jnp.maximum(v, 0), y)
-        flat, unravel = ravel_pytree(positive)
-        mean = _at(self.total, x, args) / flat.size
-        flat = jnp.where(jnp.sum(flat) > 0, flat / jnp.sum(flat), 0) * mean * flat.size
-        return unravel((0.9 * flat + 0.1 * mean).astype(flat.dtype))
-
-
-class Round(Constraint):
-    """‖y − centre‖₂ <= radius or = radius, squared so that it is smooth."""
-
-    radius: Any
-    centre: Any
-    surface: bool = eqx.field(static=True)
-    name: str | None = eqx.field(static=True)
-
-    def rows(self, y, x, args):
-        offset = _offset(self.centre, y, x, args)
-        excess = offset @ offset - _at(self.radius, x, args) ** 2
-        return (excess, None) if self.surface else (None, excess)
-
-    def inside(self, y, x, args):
-        """The surface has no normal at its centre: start off it."""
-        if not self.surface:
-            return y
-        flat, unravel = ravel_pytree(y)
-        offset = _offset(self.centre, y, x, args)
-        radius = jnp.abs(_at(self.radius, x, args))
-        # No structured problem is symmetric about this direction.
-        aside = jnp.cos(jnp.arange(flat.size, dtype=flat.dtype) ** 2 + 1)
-        size = jnp.linalg.norm(offset)
-        aside = radius * aside / jnp.linalg.norm(aside)
-        return unravel(jnp.where(size > 1e-3 * radius, flat, flat + aside).astype(flat.dtype))
 
 
 def equality(h: Callable[..., PyTree], *, name: str | None = None) -> Equality:
@@ -196,8 +154,7 @@ def box(lower: Any = None, upper: Any = None, *, name: str | None = None) -> Box
     """
     if lower is None and upper is None:
         raise ValueError("box needs a lower or an upper bound.")
-    if not (callable(lower) or callable(upper) or lower is None or upper is None):
-        _check_order(lower, upper)
+    _check_order(lower, upper)
     return Box(lower=lower, upper=upper, name=name or "box")
 
 
@@ -220,17 +177,6 @@ def linear(A: Any, b: Any, *, relation: Literal["<=", "=="] = "<=", name: str | 
     return Linear(A=A, b=b, relation=relation, name=name or "linear")
 
 
-def simplex(total: Any = 1.0, *, name: str | None = None) -> Simplex:
-    """y >= 0 and Σ y = total, over all elements of y; `total` may be a function (x, *args).
-
-    >>> import jax.numpy as jnp, argrad as ag
-    >>> project = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2), subject_to=[ag.simplex()])
-    >>> project(jnp.array([0.7, 0.5, -1.0]), jnp.ones(3) / 3).round(4)
-    Array([0.6, 0.4, 0. ], dtype=float32)
-    """
-    return Simplex(total=total, name=name or "simplex")
-
-
 def _callable(function, kind):
     if not callable(function):
         raise TypeError(f"{kind} needs a function of (y, x, *args), got {function!r}.")
@@ -242,61 +188,79 @@ def _name(name: str | None, function: Any) -> str | None:
     return name or (None if own in (None, "<lambda>") else own)
 
 
-def _at(value: Any, x: PyTree, args: tuple) -> Any:
+def at(value: Any, x: PyTree, args: tuple) -> Any:
+    """A parameter of a constraint, or what it is as a function of (x, *args)."""
     return value(x, *args) if callable(value) else value
 
 
-def _matching(value: PyTree, y: PyTree, what: str, name: str | None) -> list:
+def concrete(value: Any) -> list[np.ndarray] | None:
+    """The numbers in `value`, or None where they are known at run time only."""
+    if callable(value):
+        return None
+    leaves = jax.tree.leaves(value)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return None
+    return [np.asarray(leaf) for leaf in leaves]
+
+
+def _matching(value: PyTree, y: PyTree, what: str) -> list:
     """The leaves of `value` if it has the structure of y, or the value itself for a single y."""
     found: Any = jax.tree.structure(value)
     wanted: Any = jax.tree.structure(y)
     if found == wanted:
         return jax.tree.leaves(value)
-    if wanted.num_leaves == 1:
-        return [jnp.asarray(value)]
-    raise ValueError(f"{name}: {what} is {found}, y is {wanted}; they must be the same pytree.")
+    if wanted.num_leaves == 1 and found.num_leaves == 1:
+        return jax.tree.leaves(value)
+    raise ValueError(f"{what} is {found}, y is {wanted}; they must be the same pytree.")
 
 
-def _bounds(value: Any, y: PyTree, x: PyTree, args: tuple, what: str) -> PyTree:
-    """A bound with the structure and shapes of y."""
-    value = _at(value, x, args)
+def bounds(value: Any, y: PyTree, x: PyTree, args: tuple, what: str) -> PyTree:
+    """`value` at x, with the structure and shapes of y; `what` is what an error calls it."""
+    value = at(value, x, args)
     if jax.tree_util.treedef_is_leaf(jax.tree.structure(value)) and jnp.ndim(value) == 0:
         return jax.tree.map(lambda v: jnp.full_like(v, value), y)
-    flat = _matching(value, y, what, "box")
+    flat = _matching(value, y, what)
     leaves, structure = jax.tree.flatten(y)
-    bounds = []
+    found = []
     for bound, leaf in zip(flat, leaves, strict=True):
         try:
-            bounds.append(jnp.broadcast_to(jnp.asarray(bound, leaf.dtype), leaf.shape))
+            found.append(jnp.broadcast_to(jnp.asarray(bound, leaf.dtype), leaf.shape))
         except ValueError:
             raise ValueError(
-                f"box: {what} has shape {jnp.shape(bound)}, y has {leaf.shape}; the bound must "
-                "be one number or broadcast against y."
+                f"{what} has shape {jnp.shape(bound)}, y has {leaf.shape}; it must be one number "
+                "or broadcast against y."
             ) from None
-    return jax.tree.unflatten(structure, bounds)
+    return jax.tree.unflatten(structure, found)
 
 
 def _row(small: Array, large: Array) -> Array:
-    """small − large, or −1 where either is infinite: a row that is never active."""
-    finite = jnp.isfinite(small) & jnp.isfinite(large)
-    return jnp.where(finite, jnp.where(finite, small, 0) - jnp.where(finite, large, 0), -1)
+    """small − large, or −1 where there is no bound: a row that is never active."""
+    free = (small == -jnp.inf) | (large == jnp.inf)
+    return jnp.where(free, -1, jnp.where(free, 0, small) - jnp.where(free, 0, large))
 
 
 def _check_order(lower: Any, upper: Any) -> None:
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((lower, upper))):
+    """ValueError for bounds that are NaN, infinite on the wrong side, or contradict each other."""
+    sides = {"lower": concrete(lower), "upper": concrete(upper)}
+    for (what, leaves), wrong in zip(sides.items(), (np.inf, -np.inf), strict=True):
+        for leaf in leaves or ():
+            if np.any(np.isnan(leaf) | (leaf == wrong)):
+                raise ValueError(f"box: {what} holds {'NaN' if np.any(np.isnan(leaf)) else wrong}.")
+    low, high = sides.values()
+    if not low or not high or 1 != len(low) != len(high) != 1:
         return
-    low, high = jax.tree.leaves(lower), jax.tree.leaves(upper)
-    if len(low) != len(high):
-        return
+    several = max(len(low), len(high))
+    low, high = (side * several if len(side) == 1 else side for side in (low, high))
     for a, b in zip(low, high, strict=True):
-        crossed = jnp.asarray(a) > jnp.asarray(b)
-        if jnp.any(crossed):
-            where = jnp.unravel_index(jnp.argmax(crossed), crossed.shape)
-            a, b = (jnp.broadcast_to(bound, crossed.shape)[where] for bound in (a, b))
-            at = "" if not where else f" at {[int(i) for i in where]}"
-            raise ValueError(f"box: lower {a:g} is above upper {b:g}{at}; no y fits between.")
-
-
-def _offset(centre: Any, y: PyTree, x: PyTree, args: tuple) -> Float[Array, " d"]:
-    """y − centre, flat."""
-    return ravel_pytree(y)[0] - ravel_pytree(_bounds(centre, y, x, args, "centre"))[0]
+        try:
+            crossed = np.asarray(a > b)
+        except ValueError:
+            raise ValueError(
+                f"box: lower has shape {a.shape}, upper has shape {b.shape}; both must broadcast "
+                "against y."
+            ) from None
+        if np.any(crossed):
+            where = np.unravel_index(np.argmax(crossed), crossed.shape)
+            a, b = (np.broadcast_to(bound, crossed.shape)[where] for bound in (a, b))
+            place = f" at {[int(i) for i in where]}" if where else ""
+            raise ValueError(f"box: lower {a:g} is above upper {b:g}{place}; no y fits between.")
