@@ -24,7 +24,8 @@ class CGResult(NamedTuple):
 
     `error` is √(rᵀM⁻¹r / bᵀM⁻¹b) of the last residual r. `definite` is false where a direction p
     was met whose curvature pᵀAp / pᵀMp is not positive, or as small as the rounding of `largest`,
-    the largest met so far; `lowest` is the smallest one met.
+    the largest met so far; `lowest` is the smallest one met. `solved` where the tolerance was
+    reached and no such direction met.
     """
 
     solution: Vector
@@ -33,6 +34,7 @@ class CGResult(NamedTuple):
     definite: Bool[Array, ""]
     lowest: Float[Array, ""]
     largest: Float[Array, ""]
+    solved: Bool[Array, ""]
 
 
 def conjugate_gradients(
@@ -57,19 +59,19 @@ def conjugate_gradients(
     z = precondition(r)
     rz = r @ z
     scale = rz if u0 is None else b @ precondition(b)
-    target = tol**2 * scale
 
-    # s = M p follows p by its own recurrence, so that curvature is measured in the units of M:
-    # a change of units of the variables then changes no verdict. The scalars share one array,
-    # since each carried one by itself would be one more kernel to compile.
+    # Curvature is measured in the units of M, so that a change of units of the variables changes
+    # no verdict: pᵀMp follows from rᵀM⁻¹r, since the residual is orthogonal to the direction
+    # before it. The scalars share one array, since each carried one by itself would be one more
+    # kernel to compile.
     def unfinished(carry):
-        *_, (rz, steps, lowest, largest) = carry
-        return (rz > target) & (steps < max_steps) & (lowest > tiny * largest)
+        *_, (rz, _, left, goal, lowest, largest) = carry
+        return (rz > goal) & (left > 0) & (lowest > tiny * largest)
 
     def advance(carry):
-        u, r, p, s, (rz, steps, lowest, largest) = carry
+        u, r, p, (rz, square, left, goal, lowest, largest) = carry
         ap = matvec(p)
-        curvature, square = jnp.stack([ap, s]) @ p
+        curvature = p @ ap
         lowest = jnp.minimum(lowest, curvature / square)
         largest = jnp.maximum(largest, curvature / square)
         definite = lowest > tiny * largest
@@ -78,14 +80,18 @@ def conjugate_gradients(
         z = precondition(r)
         rz_next = r @ z
         beta = rz_next / rz
-        numbers = jnp.stack([rz_next, steps + 1, lowest, largest])
-        return u, r, z + beta * p, r + beta * s, numbers
+        square = rz_next + beta**2 * square
+        numbers = jnp.stack([rz_next, square, left - 1, goal, lowest, largest])
+        return u, r, z + beta * p, numbers
 
-    numbers = jnp.stack([rz, jnp.zeros_like(rz), jnp.full_like(rz, jnp.inf), largest + 0 * rz])
-    u, *_, numbers = lax.while_loop(unfinished, advance, (u, r, z, r, numbers))
-    rz, steps, lowest, top = numbers
+    zero = 0 * rz
+    start = [rz, rz, zero + max_steps, tol**2 * scale, zero + jnp.inf, zero + largest]
+    u, *_, numbers = lax.while_loop(unfinished, advance, (u, r, z, jnp.stack(start)))
+    rz, _, left, goal, lowest, top = numbers
+    definite = lowest > tiny * top
     error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
-    return CGResult(u, steps.astype(int), error, lowest > tiny * top, lowest, top)
+    steps = (max_steps - left).astype(int)
+    return CGResult(u, steps, error, definite, lowest, top, definite & (rz <= goal))
 
 
 class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
@@ -141,7 +147,7 @@ class CG(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
             max_steps=10 * b.size + 100 if self.max_steps is None else self.max_steps,
         )
         results = lx.RESULTS
-        result = results.where(found.error <= rtol, results.successful, results.max_steps_reached)
+        result = results.where(found.solved, results.successful, results.max_steps_reached)
         result = results.where(found.definite, result, results.breakdown)
         return unravel(found.solution), result, {"num_steps": found.steps, "error": found.error}
 

@@ -4,34 +4,48 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import solve_triangular
+from jax.lax.linalg import triangular_solve
 from jaxtyping import Array, Bool, Float, Int
 
 DEFINITE, SINGULAR, INDEFINITE = 0, 1, 2
 
 
 class Factor(NamedTuple):
-    """(H + shift · diag(scale))⁻¹, and the curvature of H itself.
+    """The Cholesky factor of H + shift · diag(scale), and with it the curvature of H itself.
 
-    The inverse is kept rather than the triangle it came from: it is applied many times, as a
-    preconditioner, and one product is quicker to run and to compile than two triangular solves.
-    Whatever accuracy that costs, conjugate gradients restore.
+    The shift is negative where nothing has been factorised yet.
     """
 
-    inverse: Float[Array, "d d"]
+    upper: Float[Array, "d d"]
     shift: Float[Array, ""]
-    curvature: Int[Array, ""]
-    known: Bool[Array, ""]
+
+    @property
+    def known(self) -> Bool[Array, ""]:
+        """Whether any matrix has been factorised yet."""
+        return self.shift >= 0
+
+    @property
+    def curvature(self) -> Int[Array, ""]:
+        """DEFINITE where H took no shift, SINGULAR where the smallest one did, else INDEFINITE."""
+        smallest = _smallest_shift(self.upper.shape[-1], self.upper.dtype)
+        return (self.shift > 0).astype(int) + (self.shift > smallest)
 
     def solve(self, b: Float[Array, " d"]) -> Float[Array, " d"]:
-        """The inverse times b, or b itself where no matrix has been factorised yet."""
-        return lax.cond(self.known, lambda: self.inverse @ b, lambda: b)
+        """(H + shift · diag(scale))⁻¹ b, or b itself where nothing has been factorised yet."""
+        return lax.cond(self.known, lambda: self.substitute(b), lambda: b)
+
+    def substitute(self, b: Float[Array, " d"]) -> Float[Array, " d"]:
+        """The same, where something is known to have been factorised.
+
+        Two calls of LAPACK, which need no compilation, unlike a product with the inverse.
+        """
+        half = triangular_solve(self.upper, b, left_side=True, transpose_a=True)
+        return triangular_solve(self.upper, half, left_side=True)
 
 
 def no_factor(d: int, dtype) -> Factor:
     """The place of a factor to come: a preconditioner that changes nothing."""
-    zero = jnp.zeros((), dtype)
-    return Factor(jnp.zeros((d, d), dtype), zero, jnp.array(DEFINITE), jnp.array(False))
+    return Factor(jnp.zeros((d, d), dtype), jnp.full((), -1, dtype))
 
 
 def singular_threshold(d: int, dtype) -> float:
@@ -43,37 +57,37 @@ def singular_threshold(d: int, dtype) -> float:
     return max(eps**0.875, 4 * d * eps)
 
 
-def invert(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
-    """Invert H by its Cholesky factor, or H + τ diag(scale) with a τ > 0 that makes it definite.
+def _smallest_shift(d: int, dtype) -> float:
+    return 2 * singular_threshold(d, dtype)
+
+
+def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
+    """Factorise H, or H + τ diag(scale) with a τ > 0 that makes it definite.
 
     H is called singular where a pivot falls under `singular_threshold` times its coordinate's
     `scale` (the largest curvature seen there), and indefinite where even that much shift leaves
     a negative pivot. Both tests are unchanged by a change of units of any coordinate. NaN in H
-    leaves NaN in the inverse.
+    leaves NaN in the factor.
     """
     d = hessian.shape[0]
-    tiny = singular_threshold(d, hessian.dtype)
+    tiny, smallest = singular_threshold(d, hessian.dtype), _smallest_shift(d, hessian.dtype)
     scale = jnp.where(scale > 0, scale, 1)
-
-    def shift(tries):
-        larger = 1e-4 * jnp.exp2(3.0 * tries - 6.0)
-        return jnp.where(tries == 0, 0, jnp.where(tries == 1, 2 * tiny, larger)).astype(
-            hessian.dtype
-        )
-
-    def attempt(carry):
-        _, tries, _ = carry
-        shifted = hessian + jnp.diag(shift(tries) * scale)
-        lower = lax.linalg.cholesky(shifted, symmetrize_input=False)
-        good = jnp.min(jnp.diagonal(lower) ** 2 / scale) > tiny
-        return lower, tries + 1, good
+    eye = jnp.eye(d, dtype=hessian.dtype)
 
     def unfinished(carry):
-        _, tries, good = carry
-        # NaN would never become good; 24 shifts go beyond any norm of a finite H.
-        return ~good & (tries < 24)
+        lower, shift = carry
+        bad = ~(jnp.diagonal(lower) ** 2 > tiny * scale)
+        # NaN would never become good; the last shift goes beyond any norm of a finite H.
+        return (shift < 0) | (jnp.sum(bad.astype(scale.dtype)) > 0) & (shift < 1e15)
 
-    lower, tries, _ = lax.while_loop(unfinished, attempt, (hessian, 0, jnp.array(False)))
-    half = solve_triangular(lower, jnp.eye(d, dtype=hessian.dtype), lower=True)
-    curvature = jnp.clip(tries - 1, DEFINITE, INDEFINITE)
-    return Factor(half.T @ half, shift(tries - 1), curvature, jnp.array(True))
+    def attempt(carry):
+        _, shift = carry
+        larger = jnp.where(shift < smallest, smallest, jnp.maximum(8 * shift, 1e-4))
+        shift = jnp.where(shift < 0, 0, larger)
+        # The transposes, here and below, have LAPACK's columns without a copy.
+        shifted = (hessian + eye * (shift * scale)).T
+        return lax.linalg.cholesky(shifted, symmetrize_input=False), shift
+
+    start = hessian, jnp.full((), -1, hessian.dtype)
+    lower, shift = lax.while_loop(unfinished, attempt, start)
+    return Factor(lower.T, shift)

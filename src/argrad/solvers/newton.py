@@ -7,7 +7,7 @@ then on, and the solution is returned together with it.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Float, Num, PyTree
 
 from argrad.linear.cg import conjugate_gradients
 from argrad.linear.cholesky import (
@@ -23,7 +23,7 @@ from argrad.linear.cholesky import (
     INDEFINITE,
     SINGULAR,
     Factor,
-    invert,
+    factorise,
     no_factor,
     singular_threshold,
 )
@@ -33,42 +33,73 @@ FACTORISED = 1000  # variables up to which a Hessian is formed at all: 8 MB in f
 _PRODUCTS_PER_FACTOR = 8  # d products done as one matrix product cost about d / 8 single ones
 
 
-class Direction(eqx.Module):
-    """A Newton step and what was learnt of the Hessian on the way to it.
+# How a solve stands.
+GOING, CONVERGED, NONFINITE, STALLED, UNBOUNDED = range(5)
 
-    `inexact` bounds the relative error that H p = −∇f was solved with, its relative residual
-    times the `condition` number met on the way. `scale` is the largest
-    curvature seen in each coordinate, `largest` that along any direction since the last factor,
-    in its units.
+
+# The numbers of each of the next two share an array on their way, since each by itself would be
+# one more kernel to compile.
+class Solved(NamedTuple):
+    """How well H p = ∇f was solved, and what was learnt of H on the way.
+
+    `inexact` bounds the relative error, by its relative residual times the `condition` number
+    met on the way. `largest` is the largest curvature along any direction since the last factor,
+    in its units. `curvature` is the verdict on H where there is no factor to give one.
     """
 
-    p: Float[Array, " d"]
     inexact: Float[Array, ""]
     condition: Float[Array, ""]
-    factor: Factor | None
-    scale: Float[Array, " d"]
     largest: Float[Array, ""]
-    curvature: Int[Array, ""]
+    curvature: Float[Array, ""]
+
+
+class Progress(NamedTuple):
+    """How far the solve has come: all but the last two are those of the base.
+
+    `alpha` is how far along the direction the next trial goes, `limit` how long y may grow.
+    """
+
+    value: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    slope: Float[Array, ""]
+    step_norm: Float[Array, ""]
+    largest_y: Float[Array, ""]
+    limit: Float[Array, ""]
+    alpha: Float[Array, ""]
+    standing: Float[Array, ""]
+
+
+class Direction(eqx.Module):
+    """A Newton step −p. `scale` is the largest curvature seen in each coordinate."""
+
+    p: Float[Array, " d"]
+    scale: Float[Array, " d"]
+    factor: Factor | None
+    numbers: Float[Array, " 4"]
+
+    @property
+    def solved(self) -> Solved:
+        return Solved(*self.numbers)
+
+    @property
+    def curvature(self) -> Num[Array, ""]:
+        return self.solved.curvature if self.factor is None else self.factor.curvature
 
 
 class NewtonState(eqx.Module):
     """What one evaluation hands to the next, and the last one to the derivative.
 
-    `base` is the last point whose objective was low enough, `value`, `gradient_norm` and
-    `direction` are taken there, `alpha` is how far along the direction the next trial goes.
+    `base` is the last point whose objective was low enough, or where the solve has converged;
+    `direction` was taken at the former.
     """
 
     base: Float[Array, " d"]
-    value: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
     direction: Direction
-    slope: Float[Array, ""]
-    alpha: Float[Array, ""]
-    step_norm: Float[Array, ""]
-    largest_y: Float[Array, ""]
-    limit: Float[Array, ""]
-    terminate: Bool[Array, ""]
-    result: optx.RESULTS
+    numbers: Float[Array, " 8"]
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(*self.numbers)
 
 
 class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
@@ -133,29 +164,24 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         del fn, args, options, aux_struct, tags
         flat, _ = ravel_pytree(y)
         self._target(flat.dtype)
-        zero, infinite = jnp.zeros((), flat.dtype), jnp.full((), jnp.inf, flat.dtype)
+        nowhere, zero = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
         matrix_free = self._patience(flat.size) is None
-        nowhere = jnp.zeros_like(flat)
-        return NewtonState(
-            base=flat,
+        factor = None if matrix_free else no_factor(flat.size, flat.dtype)
+        solved = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero + DEFINITE)
+        progress = Progress(
             value=jnp.full((), jnp.nan, f_struct.dtype),
             gradient_norm=zero,
-            direction=Direction(
-                p=nowhere,
-                inexact=zero,
-                condition=zero + 1,
-                factor=None if matrix_free else no_factor(flat.size, flat.dtype),
-                scale=nowhere,
-                largest=zero,
-                curvature=jnp.array(DEFINITE),
-            ),
             slope=zero,
-            alpha=zero,
-            step_norm=infinite,
+            step_norm=zero + jnp.inf,
             largest_y=zero,
             limit=(1 + jnp.linalg.norm(flat)) / jnp.finfo(flat.dtype).eps,
-            terminate=jnp.array(False),
-            result=optx.RESULTS.successful,  # type: ignore[arg-type]
+            alpha=zero,
+            standing=zero + GOING,
+        )
+        return NewtonState(
+            base=flat,
+            direction=Direction(nowhere, nowhere, factor, jnp.stack(solved)),
+            numbers=jnp.stack(progress),
         )
 
     def step(self, fn, y, args, options, state: NewtonState, tags):
@@ -169,70 +195,62 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
 
         g, hvp, (value, aux) = jax.linearize(gradient, flat, has_aux=True)
         eps, target = jnp.finfo(flat.dtype).eps, self._target(flat.dtype)
-        both = jnp.stack([g, flat])
-        gradient_norm, size = jnp.sqrt(jnp.diagonal(both @ both.T))
-        first = jnp.isnan(state.value)
+        gradient_norm, size = jnp.sqrt(g @ g), jnp.sqrt(flat @ flat)
+        last = state.progress
+        first = jnp.isnan(last.value)
         # Armijo's rule. Rounding of the objective is allowed for: near the solution a full step
         # is the better one even where the fall cannot be seen any more.
-        allowed = state.value + 1e-4 * state.alpha * state.slope + 10 * eps * jnp.abs(state.value)
+        allowed = last.value + 1e-4 * last.alpha * last.slope + 10 * eps * jnp.abs(last.value)
         accepted = first | (value <= allowed)
 
-        # Eisenstat and Walker's second choice: solve as exactly as the gradient has been falling,
-        # but no more exactly than a last step needs.
-        ratio = jnp.where(state.gradient_norm > 0, gradient_norm / state.gradient_norm, 1)
-        expected = ratio * state.step_norm * state.direction.condition
-        enough = 0.3 * target * size / expected
-        forcing = jnp.clip(0.9 * ratio**2, jnp.maximum(enough, eps), 0.25)
-        direction = lax.cond(
-            accepted,
-            lambda: self._direction(hvp, g, forcing, state.direction),
-            lambda: state.direction,
-        )
+        def new_direction():
+            last, solved = state.progress, state.direction.solved  # each branch unpacks its own
+            # Eisenstat and Walker's second choice: solve as exactly as the gradient has been
+            # falling, but no more exactly than a last step needs.
+            ratio = jnp.where(last.gradient_norm > 0, gradient_norm / last.gradient_norm, 1)
+            enough = 0.3 * target * size / (ratio * last.step_norm * solved.condition)
+            forcing = jnp.clip(0.9 * ratio**2, jnp.maximum(enough, eps), 0.25)
+            return self._direction(hvp, g, forcing.astype(g.dtype), state.direction)
+
+        direction = lax.cond(accepted, new_direction, lambda: state.direction)
         p = direction.p
-        slope, step_square = jnp.stack([g, p]) @ p
-        step_norm = jnp.where(accepted, jnp.sqrt(step_square), state.step_norm)
-        alpha = jnp.where(accepted, 1, state.alpha / 2)
-        base = jnp.where(accepted, flat, state.base)
-        largest_y = jnp.maximum(state.largest_y, jnp.where(accepted, size, 0))
+        reached = last._replace(
+            value=value,
+            gradient_norm=gradient_norm,
+            slope=-(g @ p),
+            step_norm=jnp.sqrt(p @ p),
+            largest_y=jnp.maximum(last.largest_y, size),
+            alpha=jnp.ones_like(size),
+        )
+        refused = last._replace(alpha=last.alpha / 2)
+        now = Progress(*(jnp.where(accepted, a, b) for a, b in zip(reached, refused, strict=True)))
 
         # The error that a full step leaves is its own inexactness and a term quadratic in it, if
         # the steps shrink faster than linearly, as they do not at a degenerate minimum.
-        short = (state.alpha == 1) & (step_norm <= 0.3 * state.step_norm)
-        short |= state.alpha == 0
-        short &= (direction.inexact * step_norm <= target * size) & (
-            step_norm <= 0.1 * target**0.5 * size
-        )
-        # Rounding prevents further gain where short steps shrink no longer.
-        floor = (step_norm <= eps**0.5 * largest_y) & (step_norm >= 0.5 * state.step_norm)
-        done = accepted & (short | floor | (step_norm == 0))
-        finite = jnp.isfinite(value) & jnp.isfinite(gradient_norm) & jnp.isfinite(step_norm)
-        results = optx.RESULTS
-        result = results.where(finite | ~accepted, results.successful, results.nonfinite)
-        # Where a short step is refused, only rounding stands in the way.
-        near = step_norm <= eps**0.5 * largest_y
-        exhausted = alpha <= 4 * eps
-        result = results.where(exhausted & ~near, results.stagnation, result)
-        result = results.where(largest_y > state.limit, results.nonlinear_divergence, result)
-        return (
-            unravel(base + jnp.where(finite | ~accepted, alpha, 0) * p),
-            NewtonState(
-                base=base,
-                value=jnp.where(accepted, value, state.value),
-                gradient_norm=jnp.where(accepted, gradient_norm, state.gradient_norm),
-                direction=direction,
-                slope=jnp.where(accepted, slope, state.slope),
-                alpha=alpha.astype(flat.dtype),
-                step_norm=step_norm,
-                largest_y=largest_y,
-                limit=state.limit,
-                terminate=done | (exhausted & near),
-                result=result,
-            ),
-            aux,
-        )
+        short = (last.alpha == 1) & (now.step_norm <= 0.3 * last.step_norm)
+        short |= last.alpha == 0
+        short &= direction.solved.inexact * now.step_norm <= target * size
+        short &= now.step_norm <= 0.1 * target**0.5 * size
+        # Rounding prevents further gain where short steps shrink no longer, or are refused.
+        near = now.step_norm <= eps**0.5 * now.largest_y
+        floor = near & (now.step_norm >= 0.5 * last.step_norm)
+        exhausted = now.alpha <= 4 * eps
+        done = accepted & (short | floor | (now.step_norm == 0)) | exhausted & near
+        finite = jnp.isfinite(value) & jnp.isfinite(gradient_norm) & jnp.isfinite(now.step_norm)
+        standing = jnp.where(done, CONVERGED, GOING)
+        standing = jnp.where(accepted & ~finite, NONFINITE, standing)
+        standing = jnp.where(exhausted & ~near, STALLED, standing)
+        standing = jnp.where(now.largest_y > now.limit, UNBOUNDED, standing)
+        numbers = jnp.stack(now._replace(standing=standing))
+
+        base = jnp.where(accepted, flat, state.base)
+        trial = (base - now.alpha * p).astype(flat.dtype)
+        # The last step is so short that it need not be looked at.
+        base = jnp.where(standing == CONVERGED, trial, base)
+        return unravel(trial), NewtonState(base, direction, numbers), aux
 
     def _direction(self, hvp, g, forcing, last: Direction) -> Direction:
-        """p with H p ≈ −g."""
+        """p with H p ≈ g, and all that comes with it."""
         d = g.size
         patience = self._patience(d)
         precondition = (lambda v: v) if last.factor is None else last.factor.solve
@@ -244,25 +262,27 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
                 precondition=precondition,
                 tol=forcing,
                 max_steps=max_steps,
-                largest=last.largest,
+                largest=last.solved.largest,
             )
 
         def factorised(scale):
             hessian = jax.vmap(hvp)(jnp.eye(d, dtype=g.dtype))
             scale = jnp.maximum(scale, jnp.abs(jnp.diagonal(hessian)))
-            factor = invert(hessian, scale)
-            p, none = factor.inverse @ -g, jnp.zeros_like(forcing)
-            return Direction(p, none, none + 1, factor, scale, none, factor.curvature)
+            factor = factorise(hessian, scale)
+            zero = jnp.zeros_like(forcing)
+            exact = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero)
+            return Direction(factor.substitute(g), scale, factor, jnp.stack(exact))
 
-        def condition(found):
-            return jnp.clip(found.largest / found.lowest, 1, 1 / jnp.finfo(g.dtype).eps)
+        def solved(found, curvature):
+            ill = jnp.clip(found.largest / found.lowest, 1, 1 / jnp.finfo(g.dtype).eps)
+            return jnp.stack(Solved(found.error * ill, ill, found.largest, curvature))
 
         if patience == 0:
             return factorised(last.scale)
         if patience is None:
             # Where the gradient vanishes there is nothing to solve, but a curvature to look at.
             stationary = g @ g == 0
-            b = jnp.where(stationary, jnp.cos(jnp.arange(d, dtype=g.dtype) ** 2 + 1), -g)
+            b = jnp.where(stationary, jnp.cos(jnp.arange(d, dtype=g.dtype) ** 2 + 1), g)
             found = iterative(b, 10 * d + 100)
             # The iterate before a direction of negative curvature still descends; where the
             # first direction was one, there is no such iterate but the gradient descends.
@@ -271,37 +291,31 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             flat = found.lowest > -singular_threshold(d, g.dtype) * found.largest
             curvature = jnp.where(flat, SINGULAR, INDEFINITE)
             curvature = jnp.where(found.definite, DEFINITE, curvature)
-            ill = condition(found)
-            return Direction(p, found.error * ill, ill, None, last.scale, found.largest, curvature)
-        found = iterative(-g, patience)
-        # A Hessian that plain conjugate gradients call singular is compared with the largest
-        # curvature they met, another with what each coordinate has had.
+            return Direction(p, last.scale, None, solved(found, curvature))
+        found = iterative(g, patience)
         assert last.factor is not None
+        iterated = Direction(found.solution, last.scale, last.factor, solved(found, DEFINITE))
+        # A factor that had to be shifted belongs to no minimum: it is taken afresh. A Hessian that
+        # plain conjugate gradients call singular is compared with the largest curvature they met,
+        # another with what each coordinate has had.
         plain = ~found.definite & ~last.factor.known
-        scale = jnp.where(plain, jnp.maximum(last.scale, found.largest), last.scale)
-        ill = condition(found)
-        iterated = Direction(
-            p=found.solution,
-            inexact=found.error * ill,
-            condition=ill,
-            factor=last.factor,
-            scale=scale,
-            largest=found.largest,
-            curvature=jnp.array(DEFINITE),
-        )
-        # A factor that had to be shifted belongs to no minimum: it is taken afresh.
-        enough = found.definite & (found.error <= forcing) & (found.steps > 0)
+        floor = jnp.where(plain, found.largest, 0)
         return lax.cond(
-            enough & (last.factor.shift == 0), lambda: iterated, lambda: factorised(scale)
+            found.solved & (found.steps > 0) & (last.factor.shift <= 0),
+            lambda: iterated,
+            lambda: factorised(jnp.maximum(last.scale, floor)),
         )
 
     def terminate(self, fn, y, args, options, state: NewtonState, tags):
         del fn, y, args, options, tags
-        return state.terminate, state.result
+        standing, results = state.progress.standing, optx.RESULTS
+        result = results.where(standing == NONFINITE, results.nonfinite, results.successful)
+        result = results.where(standing == STALLED, results.stagnation, result)
+        result = results.where(standing == UNBOUNDED, results.nonlinear_divergence, result)
+        return standing == CONVERGED, result
 
     def postprocess(self, fn, y, aux, args, options, state: NewtonState, tags, result):
-        del fn, args, options, tags
-        # A trial that was not looked at is a solution only where it was so short a step.
+        del fn, args, options, tags, result
+        # Not y: a trial that was not looked at is a solution only where it was so short a step.
         _, unravel = ravel_pytree(y)
-        good = state.terminate & (result == optx.RESULTS.successful)
-        return jax.tree.map(lambda a, b: jnp.where(good, a, b), y, unravel(state.base)), aux, {}
+        return unravel(state.base), aux, {}

@@ -1,18 +1,20 @@
 """Solve, polish, and judge: any minimiser, ending in Newton's method and its verdict."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from argrad.linear.cholesky import INDEFINITE, SINGULAR, Factor
 from argrad.problem import Problem
 from argrad.solvers.choice import choose_solver
-from argrad.solvers.newton import Newton
+from argrad.solvers.newton import GOING, NONFINITE, STALLED, UNBOUNDED, Newton
 from argrad.status import Status
 
 
@@ -44,40 +46,58 @@ def minimum(
     d = ravel_pytree(y0)[0].size
     solver = choose_solver(d) if solver is None else solver
 
-    def objective(y, inputs):
-        problem, x, args = inputs
-        return problem(y, x, *args)
-
-    def run(solver, y, steps):
-        return optx.minimise(objective, solver, y, (problem, x, args), max_steps=steps, throw=False)
-
     y, used = y0, jnp.array(0)
     if not isinstance(solver, Newton):
-        rough = run(solver, y0, max_steps)
+        rough: optx.Solution = optx.minimise(
+            lambda y, inputs: inputs[0](y, inputs[1], *inputs[2]),
+            solver,
+            y0,
+            (problem, x, args),
+            max_steps=max_steps,
+            throw=False,
+        )
         finite = jnp.all(jnp.isfinite(ravel_pytree(rough.value)[0]))
         y = jax.tree.map(lambda a, b: jnp.where(finite, a, b), rough.value, y0)
         used = rough.stats["num_steps"]
         solver = Newton()
-    polished = run(solver, y, max_steps)
-    state, iterations = polished.state, used + polished.stats["num_steps"]
-
-    codes = optx.RESULTS
+    y, state, steps = _newton(solver, lambda y: problem(y, x, *args), y, max_steps)
+    progress, curvature = state.progress, state.direction.curvature
+    iterations = used + steps
     status = Status.where(iterations <= max_steps, Status.converged, Status.max_steps_reached)
-    failed = polished.result != codes.successful
-    status = Status.where(failed, Status.max_steps_reached, status)
-    status = Status.where(polished.result == codes.stagnation, Status.stalled, status)
-    status = Status.where(polished.result == codes.nonfinite, Status.nonfinite, status)
-    status = Status.where(polished.result == codes.nonlinear_divergence, Status.unbounded, status)
-    at_once = (status == Status.nonfinite) & (polished.stats["num_steps"] <= 1)
-    status = Status.where(at_once, Status.nonfinite_start, status)
+    status = Status.where(progress.standing == GOING, Status.max_steps_reached, status)
+    status = Status.where(progress.standing == STALLED, Status.stalled, status)
+    nonfinite = Status.where(steps <= 1, Status.nonfinite_start, Status.nonfinite)
+    status = Status.where(progress.standing == NONFINITE, nonfinite, status)
+    status = Status.where(progress.standing == UNBOUNDED, Status.unbounded, status)
     converged = status == Status.converged
-    status = Status.where(
-        converged & (state.direction.curvature == SINGULAR), Status.singular, status
-    )
-    status = Status.where(
-        converged & (state.direction.curvature == INDEFINITE), Status.saddle, status
-    )
+    status = Status.where(converged & (curvature == SINGULAR), Status.singular, status)
+    status = Status.where(converged & (curvature == INDEFINITE), Status.saddle, status)
     outcome = Outcome(
-        status, iterations, state.gradient_norm, state.step_norm, state.direction.factor
+        status, iterations, progress.gradient_norm, progress.step_norm, state.direction.factor
     )
-    return polished.value, outcome
+    return y, outcome
+
+
+def _newton(solver: Newton, objective: Callable, y: PyTree[Array], max_steps: int):
+    """What `optimistix.minimise` does with Newton, less what Newton looks after itself.
+
+    Its checks of y in each step, and its own derivative, would only be more to compile.
+    """
+
+    def fn(y, _):
+        return objective(y), None
+
+    start = solver.init(fn, y, None, {}, jax.eval_shape(objective, y), None, frozenset())
+
+    def unfinished(carry):
+        _, state, steps = carry
+        return (state.progress.standing == GOING) & (steps < max_steps)
+
+    def advance(carry):
+        y, state, steps = carry
+        y, state, _ = solver.step(fn, y, None, {}, state, frozenset())
+        return y, state, steps + 1
+
+    _, state, steps = lax.while_loop(unfinished, advance, (y, start, jnp.array(0)))
+    _, unravel = ravel_pytree(y)
+    return unravel(state.base), state, steps
