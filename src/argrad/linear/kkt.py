@@ -38,16 +38,20 @@ class KKTInverse(NamedTuple):
 
 
 def kkt_inverse(
-    hessian: Float[Array, "d d"], rows: Float[Array, "m d"], active: Bool[Array, " m"]
+    hessian: Float[Array, "d d"],
+    rows: Float[Array, "m d"],
+    active: Bool[Array, " m"],
+    units: Float[Array, " d"] | None = None,
 ) -> KKTInverse:
     """Invert by the Lagrangian form where it is well posed, by the null-space form elsewhere.
 
     A small matrix gets the null-space form at once: it asks for less, and costs no more there.
+    `units` are the sizes of the variables, in which the null-space form measures curvature.
     """
     if hessian.shape[0] <= _SMALL:
-        return null_space_form(hessian, rows, active)
+        return null_space_form(hessian, rows, active, units)
     found, posed = lagrangian_form(hessian, rows, active)
-    return lax.cond(posed, lambda: found, lambda: null_space_form(hessian, rows, active))
+    return lax.cond(posed, lambda: found, lambda: null_space_form(hessian, rows, active, units))
 
 
 def lagrangian_form(
@@ -86,15 +90,22 @@ def _cholesky(matrix, tiny):
 
 
 def null_space_form(
-    hessian: Float[Array, "d d"], rows: Float[Array, "m d"], active: Bool[Array, " m"]
+    hessian: Float[Array, "d d"],
+    rows: Float[Array, "m d"],
+    active: Bool[Array, " m"],
+    units: Float[Array, " d"] | None = None,
 ) -> KKTInverse:
     """F(FᵀHF)⁻¹Fᵀ and its companions, F an orthonormal basis of the null space of A.
 
     Needs only FᵀHF invertible. Where rows depend on each other the solution is that of least
     squares: u meets them as well as they can be met, l is the smallest in the units of the rows.
+    What is flat and what is orthogonal is meant of variables in the given units, of the size of
+    their values, so that ones of very different sizes can be told from flat directions.
     """
     m, d = rows.shape
     dtype = hessian.dtype
+    units = jnp.ones(d, dtype) if units is None else units
+    hessian, rows = units[:, None] * hessian * units, rows * units
     norms = jnp.linalg.norm(rows, axis=1)
     scale = jnp.where(active & (norms > 0), norms, 1)
     unit = jnp.where(active[:, None], rows, 0) / scale[:, None]
@@ -129,4 +140,5 @@ def null_space_form(
     unexplained = jnp.where(active, 1 - explained, 0)
     worst = jnp.argmax(unexplained)
     dependent = jnp.where(unexplained[worst] > rank_tol, worst, NO_ROW)
+    primal, cross = units[:, None] * primal * units, cross * units
     return KKTInverse(primal, cross, dual, curvature, dependent)
