@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
     from argrad.linear import CG
-    from argrad.sets import ball, simplex
+    from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
     from argrad.status import SolveError, Status
     from argrad.transformation import Argmin, Solution, Value, argmax, argmin, proximal, value
@@ -53,6 +53,7 @@ _HOME = {
     "CG": "linear",
     "ball": "sets",
     "simplex": "sets",
+    "sphere": "sets",
     "InteriorPoint": "solvers",
     "Newton": "solvers",
     "SolveError": "status",

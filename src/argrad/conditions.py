@@ -56,7 +56,8 @@ class KKT(Conditions):
 
     def at(self, outcome):
         active = outcome.active[outcome.active.size - outcome.activity.size :]
-        return KKT(self.residual, self.curvature, active)
+        problem: Problem = self.residual
+        return KKT(problem.on(outcome.pieces), self.curvature, active)
 
     def __call__(self, point, x, *args):
         problem: Problem = self.residual

@@ -8,9 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 Rows = tuple[PyTree, PyTree]
+Piece = Int[Array, " d"]
+
+# What a row below does at a solution: g < 0; g = 0 without force, μ = 0; g = 0 < μ.
+INACTIVE, WEAKLY_ACTIVE, STRONGLY_ACTIVE = 0, 1, 2
 
 
 class Constraint(eqx.Module):
@@ -26,6 +30,46 @@ class Constraint(eqx.Module):
         """A point near y from where a solver may start."""
         del x, args
         return y
+
+
+class Piecewise(Constraint):
+    """A set whose surface has several smooth pieces, as a ball of the 1-norm has one an orthant.
+
+    A piece is a vector of −1, 0 and 1, one number for each variable, and `rows_on` are the rows
+    that hold on it. The others tell from rows alone which piece is meant: `rows_at(piece)` are
+    their values on any piece, at the same y.
+    """
+
+    @abc.abstractmethod
+    def rows_on(self, piece: Piece, y: PyTree, x: PyTree, args: tuple) -> Rows:
+        """The rows of one piece."""
+
+    def rows(self, y, x, args):
+        return self.rows_on(self.probe(sum(v.size for v in jax.tree.leaves(y))), y, x, args)
+
+    @staticmethod
+    @abc.abstractmethod
+    def probe(size: int) -> Piece:
+        """Any piece whose rows tell where y is."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def first(rows_at: Callable[[Piece], Rows], gradient: Float[Array, " d"]) -> Piece:
+        """The piece that y is on, or should go to by ∂f/∂y where it is between several."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def better(
+        piece: Piece, rows_at: Callable[[Piece], Rows], multipliers: Rows, activity: PyTree
+    ) -> Piece:
+        """A piece with lower values of f next to y, the minimum on `piece`; or `piece` itself."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def undecided(
+        piece: Piece, multipliers: Rows, activity: PyTree, tol: Float[Array, ""]
+    ) -> Bool[Array, ""]:
+        """Whether y is between pieces and nothing presses, so that it may move on to either."""
 
 
 class Equality(Constraint):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree, Scalar
 
-from argrad.rows import Constraints
+from argrad.rows import Constraints, Pieces
 
 Sense = Literal["min", "max"]
 
@@ -32,6 +32,12 @@ class Problem(eqx.Module):
     def value(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
         """The objective as its author wrote it."""
         return jnp.asarray(self.objective(y, x, *args))
+
+    def on(self, pieces: Pieces | None) -> "Problem":
+        """The same problem on other pieces of its constraints, or as it is for None."""
+        if self.constraints is None or pieces is None:
+            return self
+        return Problem(self.objective, self.sense, self.constraints.on(pieces))
 
     def closed(self, y: PyTree[Array], x: PyTree, args: tuple) -> "Problem":
         """The same problem with the arrays that its functions close over as leaves."""

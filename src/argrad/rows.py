@@ -12,36 +12,54 @@ from jax.extend.core import Literal
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from argrad.constraints import Constraint, Rows
+from argrad.constraints import Constraint, Piecewise, Rows
 
+Pieces = tuple[Array | None, ...]
+_CALLS = ("jit", "pjit", "checkpoint", "closed_call")
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 class Constraints(eqx.Module):
     """h(y, x, *args) = 0 and g(y, x, *args) <= 0, every constraint's rows one after the other.
 
-    As a pytree it holds whatever arrays the constraints carry.
+    As a pytree it holds whatever arrays the constraints carry. `pieces` has one entry a
+    constraint: the piece that the rows are those of, or None for constraints in one piece.
     """
 
     evaluate: Callable[..., tuple[Rows, ...]]
     names: tuple[str, ...] = eqx.field(static=True)
+    kinds: tuple[type[Constraint], ...] = eqx.field(static=True)
+    pieces: Pieces
 
     def __call__(
         self, y: PyTree, x: PyTree, *args: Any
     ) -> tuple[Float[Array, " e"], Float[Array, " i"]]:
-        rows = self.evaluate(y, x, *args)
+        rows = self.evaluate(self.pieces, y, x, *args)
         dtype = ravel_pytree(y)[0].dtype
         equal = ravel_pytree([r[0] for r in rows])[0].astype(dtype)
         return equal, ravel_pytree([r[1] for r in rows])[0].astype(dtype)
 
+    @property
+    def piecewise(self) -> bool:
+        """Whether any constraint has several pieces."""
+        return any(issubclass(kind, Piecewise) for kind in self.kinds)
+
+    def on(self, pieces: Pieces) -> "Constraints":
+        """The same constraints on other pieces."""
+        return Constraints(self.evaluate, self.names, self.kinds, pieces)
+
     def closed(self, y: PyTree[Array], x: PyTree, args: tuple) -> "Constraints":
         """The same constraints with the arrays that they close over as leaves."""
-        evaluate = eqx.filter_closure_convert(self.evaluate, y, x, *args)
-        return Constraints(evaluate, self.names)
+        size = ravel_pytree(y)[0].size
+        pieces = tuple(
+            kind.probe(size) if issubclass(kind, Piecewise) else None for kind in self.kinds
+        )
+        evaluate = eqx.filter_closure_convert(self.evaluate, pieces, y, x, *args)
+        return Constraints(evaluate, self.names, self.kinds, pieces)
 
     def shapes(self, y: PyTree, x: PyTree, args: tuple) -> tuple[Rows, ...]:
         """The rows of each constraint, as shapes."""
-        return eqx.filter_eval_shape(self.evaluate, y, x, *args)
+        return eqx.filter_eval_shape(self.evaluate, self.pieces, y, x, *args)
 
     def by_constraint(
         self, shapes: tuple[Rows, ...], equal: Array | None, below: Array
@@ -64,12 +82,15 @@ class Constraints(eqx.Module):
         self, shapes: tuple[Rows, ...], multipliers: tuple[PyTree, ...]
     ) -> tuple[Array, Array]:
         """The inverse of `by_constraint`."""
-        equal, below = [], []
-        for (h, g), entry in zip(shapes, multipliers, strict=True):
-            one, other = (None, entry) if h is None else (entry, None) if g is None else entry
-            equal.append(one)
-            below.append(other)
-        return ravel_pytree(equal)[0], ravel_pytree(below)[0]
+        pairs = self.pairs(shapes, multipliers)
+        return ravel_pytree([h for h, _ in pairs])[0], ravel_pytree([g for _, g in pairs])[0]
+
+    def pairs(self, shapes: tuple[Rows, ...], entries: tuple[PyTree, ...]) -> tuple[Rows, ...]:
+        """What `by_constraint` returned as a pair (equal, below) for each constraint."""
+        return tuple(
+            (None, entry) if h is None else (entry, None) if g is None else entry
+            for (h, g), entry in zip(shapes, entries, strict=True)
+        )
 
     def layout(self, shapes: tuple[Rows, ...]) -> Layout:
         """What the rows are called, block by block: equalities first, as `__call__` has them."""
@@ -98,6 +119,8 @@ def row_name(layout: Layout, row: int) -> str:
 
 def gather(subject_to: Iterable[Constraint]) -> Constraints | None:
     """Constraints of one problem, or None for none. TypeError for anything else in the list."""
+    if not isinstance(subject_to, Constraint | Iterable):
+        raise TypeError(f"subject_to must be a list of constraints, got {subject_to!r}.")
     items = (subject_to,) if isinstance(subject_to, Constraint) else tuple(subject_to)
     for i, item in enumerate(items):
         if not isinstance(item, Constraint):
@@ -113,37 +136,45 @@ def gather(subject_to: Iterable[Constraint]) -> Constraints | None:
         name = item.name or f"subject_to[{i}]"
         used[name] = used.get(name, 0) + 1
         names.append(name if used[name] == 1 else f"{name} ({used[name]})")
-    return Constraints(_Stacked(items), tuple(names))
+    kinds = tuple(type(item) for item in items)
+    return Constraints(_Stacked(items), tuple(names), kinds, (None,) * len(items))
 
 
 class _Stacked(eqx.Module):
     items: tuple[Constraint, ...]
 
-    def __call__(self, y, x, *args):
-        return tuple(item.rows(y, x, args) for item in self.items)
+    def __call__(self, pieces, y, x, *args):
+        return tuple(
+            item.rows(y, x, args) if piece is None else item.rows_on(piece, y, x, args)
+            for item, piece in zip(self.items, pieces, strict=True)
+        )
 
 
 def inside(constraints: Constraints, y: PyTree, x: PyTree, args: tuple) -> PyTree:
     """A start near y that respects the constraints which are easy to respect."""
     for item in constraints.evaluate.items:  # type: ignore[attr-defined]
-        y = item.inside(y, x, args)
+        moved = item.inside(y, x, args)
+        y = jax.tree.map(lambda new, old: jnp.where(jnp.isfinite(new), new, old), moved, y)
     return y
 
 
 def check_constraints(constraints: Constraints, y: PyTree, x: PyTree, args: tuple) -> None:
     """Raise ValueError for rows that are not real numbers or that y has no part in."""
     for i, name in enumerate(constraints.names):
-        rows = lambda y, i=i: constraints.evaluate(y, x, *args)[i]
+        rows = lambda y, i=i: constraints.evaluate(constraints.pieces, y, x, *args)[i]
         try:
             shapes = eqx.filter_eval_shape(rows, y)
         except Exception as error:
             error.add_note(f"This happened in the constraint {name!r} of (y, x, *args).")
             raise
         for leaf in jax.tree.leaves(shapes):
-            if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            dtype = jnp.result_type(leaf)
+            if not jnp.issubdtype(dtype, jnp.floating):
+                boolean = jnp.issubdtype(dtype, jnp.bool)
+                hint = " Return g(y, x), not whether it holds." if boolean else ""
                 raise ValueError(
                     f"the constraint {name!r} must return real floating-point numbers, but "
-                    f"returned {jnp.result_type(leaf)}. Return g(y, x), not whether it holds."
+                    f"returned {dtype}.{hint}"
                 )
         if not _depends(rows, y):
             raise ValueError(
@@ -155,11 +186,27 @@ def check_constraints(constraints: Constraints, y: PyTree, x: PyTree, args: tupl
 def _depends(function: Callable[[PyTree], PyTree], y: PyTree) -> bool:
     """Whether any output has to do with y, read from the traced program."""
     jaxpr = jax.make_jaxpr(function)(y).jaxpr
-    tainted = set(jaxpr.invars)
+    return any(_reached(jaxpr, [True] * len(jaxpr.invars)))
+
+
+def _reached(jaxpr, inputs: list[bool]) -> list[bool]:
+    """Which outputs of a program have to do with any of the marked inputs.
+
+    Looks into functions that are only called (`jit`, `checkpoint`); of loops and branches, every
+    output may.
+    """
+    marked = {v for v, mark in zip(jaxpr.invars, inputs, strict=True) if mark}
+    mark = lambda v: not isinstance(v, Literal) and v in marked
     for equation in jaxpr.eqns:
-        if any(v in tainted for v in equation.invars if not isinstance(v, Literal)):
-            tainted.update(equation.outvars)
-    return any(v in tainted for v in jaxpr.outvars if not isinstance(v, Literal))
+        marks = [mark(v) for v in equation.invars]
+        inner = equation.params.get("jaxpr") if equation.primitive.name in _CALLS else None
+        inner = getattr(inner, "jaxpr", inner)
+        if inner is not None and any(marks):
+            found = _reached(inner, marks)
+        else:
+            found = [any(marks)] * len(equation.outvars)
+        marked.update(v for v, hit in zip(equation.outvars, found, strict=True) if hit)
+    return [mark(v) for v in jaxpr.outvars]
 
 
 def _unravel(shapes: PyTree, flat: Array) -> PyTree:

@@ -140,6 +140,7 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
         none = jnp.zeros_like(outcome.gradient_norm)
         return Solution(y, value, (), violation=none, activity=(), **report), outcome
     assert isinstance(outcome, ConstrainedOutcome)
+    problem = problem.on(outcome.pieces)
     dual = y.equal, y.below
     solution = Solution(
         primal=y.y,

@@ -51,6 +51,11 @@ class Barrier(AbstractAdjoint):
             [g for _, g in problem.constraints.shapes(getattr(y0, "y", y0), x, args)]
         ):
             raise ValueError("Barrier(t) needs inequalities or bounds; use Implicit().")
+        if problem.constraints.piecewise:
+            raise ValueError(
+                "Barrier(t) cannot smooth a ball or sphere that has several pieces: its solution "
+                "would jump from one to the next. Use Implicit()."
+            )
         rtol = None if solver is None else solver.rtol
         run = _Interior(rtol, max_steps)
         conditions = Perturbed(problem, "symmetric", self.t)

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
@@ -13,8 +14,10 @@ from argrad.conditions import Point
 from argrad.linear.cholesky import INDEFINITE, SINGULAR
 from argrad.linear.kkt import NO_ROW
 from argrad.problem import Problem
+from argrad.rows import Pieces
 from argrad.solvers.active_set import WEAKLY_ACTIVE, Polished, polish
 from argrad.solvers.interior_point import InteriorPoint, InteriorPointState
+from argrad.solvers.pieces import Start, over_pieces
 from argrad.solvers.quadratic_model import Flat
 from argrad.solvers.run import Outcome
 from argrad.status import Rows, Status
@@ -23,12 +26,16 @@ _NAMED = 3  # rows that an error names at most
 
 
 class ConstrainedOutcome(Outcome):
-    """How a constrained solve ended; `factor` inverts the KKT matrix of the active rows."""
+    """How a constrained solve ended; `factor` inverts the KKT matrix of the active rows.
+
+    `pieces` are those of the constraints that the solution lies on, None where nobody asked.
+    """
 
     activity: Int[Array, " i"]
     active: Bool[Array, " m"]
     violation: Float[Array, ""]
     rows: Rows
+    pieces: Pieces | None = None
 
 
 def constrained_minimum(
@@ -50,26 +57,48 @@ def constrained_minimum(
     e = flat.equalities
     eps = float(jnp.finfo(v0.dtype).eps)
     solver = InteriorPoint() if solver is None else solver
+    assert problem.constraints is not None
 
-    def cold():
-        found = interior(flat, solver, v0, None, max_steps)
+    def approach(flat, v):
+        found = interior(flat, solver, v, None, max_steps)
         # A row is active where the multiplier outweighs the slack, each in its own units.
         active = jnp.concatenate(
             [jnp.ones(e, bool), found.state.multipliers[e:] > found.state.slack]
         )
-        point = polish(flat, found.v, found.multipliers, active)
-        return point, found.status, found.steps + point.steps
+        return found.v, found.multipliers, active, found.status, found.steps
 
+    def cold():
+        v, multipliers, active, status, steps = approach(flat, v0)
+        point = polish(flat, v, multipliers, active)
+        return point, status, steps + point.steps
+
+    def on_piece(problem, start: Start):
+        flat = flat_problem(problem, y0, x, args)
+        given = (start.v, start.multipliers, start.active, Status.converged, jnp.array(0))
+        near = lax.cond(start.warm, lambda: given, lambda: approach(flat, start.v))
+        v, multipliers, active, status, steps = near
+        point = polish(flat, v, multipliers, active)
+        return point, status, steps + point.steps
+
+    warm = isinstance(start, Point)
     if isinstance(start, Point):
-        below = start.below
-        multipliers = jnp.concatenate([start.equal, below])
-        active = jnp.concatenate([jnp.ones(e, bool), below > 0])
+        multipliers = jnp.concatenate([start.equal, start.below])
+        active = jnp.concatenate([jnp.ones(e, bool), start.below > 0])
+    pieces = problem.constraints.pieces
+    if problem.constraints.piecewise:
+        if not warm:
+            multipliers = jnp.zeros_like(flat.rows(v0))
+            active = jnp.arange(multipliers.size) < e
+        begin = Start(v0, multipliers, active, jnp.array(warm))
+        point, pieces, status, steps = over_pieces(problem, on_piece, begin, y0, x, args)
+    elif warm:
         tried = polish(flat, v0, multipliers, active)
         good = (tried.error <= eps**0.5) & (tried.inverse.curvature < INDEFINITE)
         point, status, steps = lax.cond(good, lambda: (tried, Status.converged, tried.steps), cold)
     else:
         point, status, steps = cold()
     outcome = _judge(problem, point, status, steps, y0, x, args, eps)
+    outcome = eqx.tree_at(lambda o: o.pieces, outcome, pieces, is_leaf=lambda p: p is None)
     return Point(unravel(point.v), point.multipliers[:e], point.multipliers[e:]), outcome
 
 
