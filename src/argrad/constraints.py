@@ -66,9 +66,7 @@ class Piecewise(Constraint):
 
     @staticmethod
     @abc.abstractmethod
-    def undecided(
-        piece: Piece, multipliers: Rows, activity: PyTree, tol: Float[Array, ""]
-    ) -> Bool[Array, ""]:
+    def undecided(multipliers: Rows, activity: PyTree, tol: Float[Array, ""]) -> Bool[Array, ""]:
         """Whether y is between pieces and nothing presses, so that it may move on to either."""
 
 

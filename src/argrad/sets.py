@@ -134,7 +134,7 @@ class OneNorm(Piecewise):
         return jnp.where((piece == 0) & ~within, side, found).astype(piece.dtype)
 
     @staticmethod
-    def undecided(piece, multipliers, activity, tol):
+    def undecided(multipliers, activity, tol):
         outer = multipliers[0] if _on_surface(multipliers) else multipliers[1]["norm"]
         met = _on_surface(multipliers) or activity["norm"] != INACTIVE
         return met & (jnp.abs(outer) <= tol) & jnp.any(_flat(activity["orthant"]) != INACTIVE)
@@ -184,7 +184,7 @@ class CubeSurface(Piecewise):
         return jnp.where(jnp.max(force) > face + margin, other, piece)
 
     @staticmethod
-    def undecided(piece, multipliers, activity, tol):
+    def undecided(multipliers, activity, tol):
         reached = [jnp.any(_flat(activity[side]) != INACTIVE) for side in ("lower", "upper")]
         return (jnp.abs(multipliers[0]) <= tol) & (reached[0] | reached[1])
 

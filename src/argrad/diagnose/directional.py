@@ -10,6 +10,7 @@ from jaxtyping import Array, PyTree
 from argrad.diagnose.local import as_direction, hessian_at, local_model
 from argrad.diagnose.one_sided import one_sided
 from argrad.problem import extra_arguments, parameters
+from argrad.status import SolveError
 from argrad.transformation import Argmin, Value
 
 
@@ -25,7 +26,8 @@ def directional(
 
     `init` and `args` are those of `solve(x, init, *args)`. Computed on the host: not for use
     inside `jit`. Raises SolveError where the solve fails, where nothing is feasible on that side,
-    and where second-order sufficiency fails; ValueError for a direction not shaped like x.
+    where second-order sufficiency fails, and on an edge of a 1-norm ball or a sphere of the 1- or
+    ∞-norm where that constraint does not press; ValueError for a direction not shaped like x.
 
     Source: Jittorntrum 1984; Ralph and Dempe 1995.
 
@@ -40,6 +42,11 @@ def directional(
         x, direction = as_direction(x, direction, "directional")
         return jax.jvp(lambda x: solve(x, init, *args), (x,), (direction,))[1]
     local = local_model(argmin, x, direction, init, args, "directional")
+    if local.undecided and not of_value:
+        raise SolveError(
+            "the solution lies on an edge of a ball or sphere and nothing presses it there, so "
+            "that it may move on to any of the pieces that meet; directional knows one of them."
+        )
     y, dtype = local.solution.primal, local.v.dtype
     extra = extra_arguments(args)
     x = parameters(x)

@@ -14,6 +14,7 @@ from argrad.problem import extra_arguments, parameters, starting_point
 from argrad.rows import Layout
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, Polished, polish
 from argrad.solvers.constrained import ConstrainedOutcome, flat_problem
+from argrad.solvers.pieces import undecided
 from argrad.solvers.quadratic_model import first_order, lagrangian_hessian
 from argrad.status import Status, found, raise_if
 from argrad.transformation import Argmin, Solution, numbers_of, solved, starting
@@ -24,8 +25,9 @@ Array = np.ndarray
 class Local(NamedTuple):
     """Values and derivatives at y*(x); a dot marks the derivative along the direction of x.
 
-    Rows are counted through the equalities first. The gradients are those of the function that
-    is minimised, −f for a maximum.
+    Rows are counted through the equalities first; where constraints have several pieces they are
+    those of one, and `undecided` says that y* may move on to others. The gradients are those of
+    the function that is minimised, −f for a maximum.
     """
 
     v: Array
@@ -42,6 +44,7 @@ class Local(NamedTuple):
     objective_dot: Array
     hessian: Array
     dependent: bool
+    undecided: bool
     layout: Layout
     solution: Solution
 
@@ -65,6 +68,7 @@ def local_model(
     raise_if(solution.value, failed, status, numbers_of(solution), rows)
     e = len(parts["multipliers"]) - len(parts["activity"])
     activity = np.asarray(parts.pop("activity"))
+    between = bool(parts.pop("undecided"))
     equal = np.ones(e, bool)
     return Local(
         **{key: np.asarray(value) for key, value in parts.items()},
@@ -72,6 +76,7 @@ def local_model(
         active=np.concatenate([equal, activity != INACTIVE]),
         strong=np.concatenate([equal, activity == STRONGLY_ACTIVE]),
         dependent=bool(status == Status.dependent),
+        undecided=between,
         layout=rows.layout,
         solution=solution,
     )
@@ -99,9 +104,9 @@ def _local(argmin: Argmin, start, x, direction, args):
     solution, outcome = solved(argmin, start, x, args)
     y = solution.primal
     v, _ = ravel_pytree(y)
-    problem = argmin.problem
-    assert problem.constraints is not None
     assert isinstance(outcome, ConstrainedOutcome)
+    problem = argmin.problem.on(outcome.pieces)
+    assert problem.constraints is not None
     shapes = problem.constraints.shapes(y, x, args)
     multipliers = jnp.concatenate(problem.constraints.flat(shapes, solution.multipliers))
 
@@ -110,6 +115,8 @@ def _local(argmin: Argmin, start, x, direction, args):
         return model.value, model.gradient, model.c, model.jacobian
 
     (_, g, c, jacobian), dots = jax.jvp(parts, (x,), (direction,))
+    hessian = lagrangian_hessian(flat_problem(problem, y, x, args), v, multipliers)
+    force = jnp.max(jnp.abs(g)) + jnp.max(jnp.abs(hessian)) * (1 + jnp.max(jnp.abs(v)))
     found_parts = {
         "v": v,
         "multipliers": multipliers,
@@ -121,7 +128,14 @@ def _local(argmin: Argmin, start, x, direction, args):
         "jacobian": jacobian,
         "jacobian_dot": dots[3],
         "objective_dot": dots[0],
-        "hessian": lagrangian_hessian(flat_problem(problem, y, x, args), v, multipliers),
+        "hessian": hessian,
+        "undecided": undecided(
+            problem.constraints,
+            shapes,
+            solution.multipliers,
+            solution.activity,
+            float(jnp.finfo(v.dtype).eps) ** 0.75 * force,
+        ),
     }
     return found_parts, solution, outcome.status, outcome.rows
 

@@ -120,7 +120,8 @@ def path(solve: Argmin, x0: PyTree, x1: PyTree, init: PyTree, *args: Any) -> Pat
     `init` is where the solve at x0 starts, `args` are those of `solve(x, init, *args)`. Runs on
     the host: not for use inside `jit`. Raises SolveError where a solve fails or the path cannot
     be followed (nothing feasible further on, or a local minimum that ceases to be one), TypeError
-    and ValueError for arguments of the wrong kind or shape.
+    and ValueError for arguments of the wrong kind or shape, ValueError for balls of the 1-norm and
+    spheres of the 1- and ∞-norm, whose rows change from piece to piece.
 
     Source: Gal 1995 for linear and quadratic programs; Guddat, Guerra Vazquez and Jongen 1990.
 
@@ -132,6 +133,12 @@ def path(solve: Argmin, x0: PyTree, x1: PyTree, init: PyTree, *args: Any) -> Pat
     >>> followed.predict(0.25).round(4), followed.predict(0.75).round(4)
     (Array(0.5, dtype=float32), Array(1., dtype=float32))
     """
+    problem = getattr(solve, "problem", None)
+    if problem is not None and problem.constraints is not None and problem.constraints.piecewise:
+        raise ValueError(
+            "path cannot follow a solution from piece to piece of a 1-norm ball or a sphere of the "
+            "1- or ∞-norm; solve at several x instead."
+        )
     x0 = jax.tree.map(jnp.asarray, x0)
     x0, end = as_direction(x0, x1, "path")
     direction = jax.tree.map(jnp.subtract, end, x0)

@@ -10,7 +10,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from argrad.constraints import Piecewise
+from argrad.constraints import Piecewise, Rows
 from argrad.linear.cholesky import INDEFINITE
 from argrad.problem import Problem
 from argrad.rows import Constraints, Pieces
@@ -128,6 +128,25 @@ def over_pieces(
     # A minimum on one piece is none of the set while another is lower.
     error = jnp.where(end.settled, end.point.error, jnp.inf)
     return end.point._replace(error=error), end.solved_on, end.status, end.steps
+
+
+def undecided(
+    constraints: Constraints,
+    shapes: tuple[Rows, ...],
+    multipliers: tuple[PyTree, ...],
+    activity: tuple[PyTree, ...],
+    tol: Float[Array, ""],
+) -> Bool[Array, ""]:
+    """Whether y* is between pieces and nothing presses it there: it may move on to either.
+
+    Multipliers up to `tol` are zero.
+    """
+    pairs = constraints.pairs(shapes, multipliers)
+    found = jnp.array(False)
+    for kind, pair, active in zip(constraints.kinds, pairs, activity, strict=True):
+        if issubclass(kind, Piecewise):
+            found |= kind.undecided(pair, active, tol)
+    return found
 
 
 def _each(constraints: Constraints, y, x, args, choose) -> Pieces:
