@@ -99,6 +99,8 @@ def implicit_function(
 
     `conditions` must hold as leaves whatever arrays they depend on (`Conditions.closed`).
     """
+    # Traced here once; the derivative's rule, which solves as well, would trace it again.
+    solve = eqx.filter_closure_convert(solve, conditions, y0, x, args)
     y, outcome = _implicit(solve, conditions, y0, (x, args), rule)
     return y, lax.stop_gradient(outcome)
 
@@ -122,7 +124,8 @@ def _implicit_jvp(primals, tangents):
 
     def residual(moving):
         conditions, (x, args) = eqx.combine(moving, fixed)
-        return conditions.at(outcome)(y, x, *args)
+        # Negated here, where it is one kernel with the rest, for dy = −(∂C/∂y)⁻¹ (∂C/∂x) dx.
+        return jax.tree.map(jnp.negative, conditions.at(outcome)(y, x, *args))
 
     _, pushed = jax.jvp(residual, (moving,), (directions,))
     if not rule.throw:
@@ -132,7 +135,7 @@ def _implicit_jvp(primals, tangents):
         spoilt = jnp.where(outcome.status == Status.converged, 0.0, jnp.nan) * total
         pushed = jax.tree.map(lambda p: p + spoilt.astype(p.dtype), pushed)
     t_y = _solve(rule, conditions.at(outcome), y, inputs, outcome, pushed)
-    return (y, outcome), (jax.tree.map(jnp.negative, t_y), t_outcome)
+    return (y, outcome), (t_y, t_outcome)
 
 
 def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome, b):
