@@ -129,7 +129,8 @@ class OneNorm(Piecewise):
         if _on_surface(multipliers):
             return found
         within = activity["norm"] == INACTIVE
-        found = jnp.where(within & (activity_nu == WEAKLY_ACTIVE), 0, found)
+        settled = within & ~jnp.any(flips)
+        found = jnp.where(settled & (activity_nu == WEAKLY_ACTIVE), 0, found)
         side = _sign(_above(rows_at, piece.size))
         return jnp.where((piece == 0) & ~within, side, found).astype(piece.dtype)
 
