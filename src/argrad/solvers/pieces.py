@@ -89,7 +89,9 @@ def over_pieces(
         point, status, steps = attempt(here, carry.start)
         good = (point.error <= eps**0.5) & (point.inverse.curvature < INDEFINITE)
         retry = carry.start.warm & ~good
-        nowhere = ~retry & (status == Status.infeasible)
+        gave_up = (status == Status.stalled) | (status == Status.max_steps_reached)
+        violated = jnp.max(point.violation) > eps**0.5
+        nowhere = ~retry & ((status == Status.infeasible) | (gave_up & ~good & violated))
         moved = ~retry & good & ~nowhere
         choose = lambda low, near, same: jnp.where(moved, low, jnp.where(nowhere, near, same))
         pieces = jax.tree.map(
