@@ -16,13 +16,16 @@ from argrad.linear.kkt import NO_ROW, KKTInverse, kkt_inverse
 from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
 
 INACTIVE, WEAKLY_ACTIVE, STRONGLY_ACTIVE = 0, 1, 2
+POLISHING_STEPS = 20
 
 
 class Polished(NamedTuple):
     """A point that satisfies the optimality conditions on its active rows.
 
     `error` is the largest residual of all conditions, relative to the sizes of their terms;
-    `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE.
+    `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE. `runaway` is a row
+    whose multiplier has no bound, or NO_ROW; `flattening` says that the curvature still fell by
+    a share in the last step, so that it may be zero where the steps lead.
     """
 
     v: Float[Array, " d"]
@@ -30,6 +33,8 @@ class Polished(NamedTuple):
     active: Bool[Array, " m"]
     activity: Int[Array, " i"]
     inverse: KKTInverse
+    runaway: Int[Array, ""]
+    flattening: Bool[Array, ""]
     error: Float[Array, ""]
     gradient_norm: Float[Array, ""]
     violation: Float[Array, " m"]
@@ -41,9 +46,11 @@ class _Carry(NamedTuple):
     v: Array
     multipliers: Array
     active: Array
+    last: Array
     inverse: KKTInverse
     curvature: Array
     step_norm: Array
+    growth: Array
     steps: Array
     settled: Array
 
@@ -63,7 +70,7 @@ def polish(
     active: Bool[Array, " m"],
     *,
     fixed: bool = False,
-    max_steps: int = 20,
+    max_steps: int | Int[Array, ""] = POLISHING_STEPS,
 ) -> Polished:
     """Newton steps on the rows in `active`, which leave and join it as signs demand.
 
@@ -96,14 +103,21 @@ def polish(
         short = step_norm <= eps**0.5 * size
         floor = (step_norm <= eps**0.5 * (1 + size)) & (step_norm >= 0.5 * carry.step_norm)
         settled = (short | floor | (step_norm == 0)) & ~jnp.any(leaves | joins)
+        # Where the curvature vanishes at the solution, Newton's method is linear, and each step
+        # leaves half of it or less (Decker and Kelley 1980).
+        same = (carry.steps > 0) & jnp.all(active == carry.last)
+        largest = lambda inverse: jnp.max(jnp.abs(inverse.primal))
+        growth = jnp.where(same, largest(inverse) / largest(carry.inverse), 1)
         good = jnp.isfinite(step_norm)
         return _Carry(
             v=jnp.where(good, v + p, v),
             multipliers=jnp.where(good, dual, carry.multipliers),
             active=jnp.where(good & ~settled, (active & ~leaves) | joins, active),
+            last=active,
             inverse=inverse,
             curvature=curvature,
             step_norm=step_norm,
+            growth=growth,
             steps=carry.steps + 1,
             settled=settled | ~good,
         )
@@ -116,11 +130,13 @@ def polish(
         v=v,
         multipliers=multipliers,
         active=active | equal,
+        last=active | equal,
         inverse=KKTInverse(
             zeros(d, d), zeros(m, d), zeros(m, m), jnp.array(DEFINITE), jnp.array(NO_ROW)
         ),
         curvature=zeros(),
         step_norm=jnp.full((), jnp.inf, v.dtype),
+        growth=jnp.ones((), v.dtype),
         steps=jnp.array(0),
         settled=jnp.array(False),
     )
@@ -154,12 +170,21 @@ def _judge(flat: Flat, found: _Carry, v0, dual0) -> Polished:
     tol = float(jnp.finfo(v0.dtype).eps) ** 0.75
     touching = jnp.where(excess[e:] >= -tol, WEAKLY_ACTIVE, INACTIVE)
     multipliers = jnp.where(better, found.multipliers, dual0)
+    # Without the constraint qualification of Mangasarian and Fromovitz, multipliers are unbounded
+    # (Gauvin 1977), and those found as large as their accuracy lets them be.
+    eps = float(jnp.finfo(v0.dtype).eps)
+    norms = jnp.linalg.norm(model.jacobian, axis=1)
+    share, noise = jnp.abs(multipliers) * norms, eps * jnp.max(jnp.abs(dual0) * norms)
+    unbounded = share > eps**-0.5 * jnp.maximum(jnp.max(jnp.abs(model.gradient)), noise)
+    unbounded = jnp.any(unbounded & (jnp.abs(force) > tol))
     return Polished(
         v=jnp.where(better, found.v, v0),
         multipliers=multipliers,
         active=found.active,
         activity=jnp.where(force[e:] > tol, STRONGLY_ACTIVE, touching),
         inverse=found.inverse,
+        runaway=jnp.where(unbounded, jnp.argmax(share), NO_ROW),
+        flattening=found.growth > 1.5,
         error=error,
         gradient_norm=jnp.linalg.norm(model.lagrangian_gradient(multipliers)),
         violation=jnp.concatenate([jnp.abs(model.c[:e]), jnp.maximum(model.c[e:], 0)]),

@@ -15,7 +15,7 @@ from argrad.linear.cholesky import INDEFINITE, SINGULAR
 from argrad.linear.kkt import NO_ROW
 from argrad.problem import Problem
 from argrad.rows import Pieces
-from argrad.solvers.active_set import WEAKLY_ACTIVE, Polished, polish
+from argrad.solvers.active_set import POLISHING_STEPS, WEAKLY_ACTIVE, Polished, polish
 from argrad.solvers.interior_point import InteriorPoint, InteriorPointState
 from argrad.solvers.pieces import Start, over_pieces
 from argrad.solvers.quadratic_model import Flat
@@ -67,18 +67,23 @@ def constrained_minimum(
         )
         return found.v, found.multipliers, active, found.status, found.steps
 
-    def cold():
-        v, multipliers, active, status, steps = approach(flat, v0)
-        point = polish(flat, v, multipliers, active)
+    def finish(flat, v, multipliers, active, status, steps):
+        # What is known to be no solution is left as it is, so that its violations can be read.
+        lost = status == Status.infeasible
+        for ended in (Status.unbounded, Status.nonfinite, Status.nonfinite_start):
+            lost |= status == ended
+        most = jnp.where(lost, 0, POLISHING_STEPS)
+        point = polish(flat, v, multipliers, active, max_steps=most)
         return point, status, steps + point.steps
+
+    def cold():
+        return finish(flat, *approach(flat, v0))
 
     def on_piece(problem, start: Start):
         flat = flat_problem(problem, y0, x, args)
         given = (start.v, start.multipliers, start.active, Status.converged, jnp.array(0))
         near = lax.cond(start.warm, lambda: given, lambda: approach(flat, start.v))
-        v, multipliers, active, status, steps = near
-        point = polish(flat, v, multipliers, active)
-        return point, status, steps + point.steps
+        return finish(flat, *near)
 
     warm = isinstance(start, Point)
     if isinstance(start, Point):
@@ -165,20 +170,24 @@ def _judge(problem, point: Polished, status, steps, y, x, args, eps) -> Constrai
     optimal = point.error <= eps**0.5
     inverse = point.inverse
     weak = jnp.concatenate([jnp.zeros(e, bool), point.activity == WEAKLY_ACTIVE])
+    dependent = jnp.where(point.runaway == NO_ROW, inverse.dependent, point.runaway)
     # A solver that gave up at the solution has found it; one that claims it has to show it.
+    # Where rows depend on each other, large multipliers make almost any point look like one.
     gave_up = (status == Status.stalled) | (status == Status.max_steps_reached)
+    gave_up &= dependent == NO_ROW
     status = Status.where(optimal & gave_up, Status.converged, status)
     status = Status.where(~optimal & (status == Status.converged), Status.stalled, status)
     for condition, verdict in (
+        (point.runaway != NO_ROW, Status.dependent),
         (inverse.curvature == INDEFINITE, Status.saddle),
-        (inverse.dependent != NO_ROW, Status.dependent),
+        (dependent != NO_ROW, Status.dependent),
         (jnp.any(weak), Status.kink),
-        (inverse.curvature == SINGULAR, Status.singular),
+        ((inverse.curvature == SINGULAR) | point.flattening, Status.singular),
     ):
         status = Status.where((status == Status.converged) & condition, verdict, status)
     guilty = jnp.where(status == Status.kink, weak.astype(point.v.dtype), point.violation)
-    dependent = jnp.arange(guilty.size) == inverse.dependent
-    guilty = jnp.where(status == Status.dependent, dependent.astype(guilty.dtype), guilty)
+    several = (jnp.arange(guilty.size) == dependent).astype(guilty.dtype)
+    guilty = jnp.where(status == Status.dependent, several, guilty)
     named = (status == Status.kink) | (status == Status.dependent) | (status == Status.infeasible)
     weight, order = lax.top_k(guilty, min(_NAMED, guilty.size))
     indices = jnp.where(named & (weight > eps**0.5), order, -1)

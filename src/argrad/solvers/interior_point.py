@@ -8,7 +8,7 @@ whole system has the inertia of a minimum, so that the test for curvature costs 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,30 +22,52 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
 
 _FILTER = 32  # pairs that the filter remembers
-_TRIES = 30  # step lengths tried along one direction
+_SHORTEST = 2.0**-30  # step tried, of what is allowed
+_RESTORED = 0.1  # of the violation where a restoration phase began, where it ends
+_RUNNING, _CONVERGED, _STUCK, _RAN_AWAY, _NONFINITE, _INFEASIBLE = range(6)
 
 
 class InteriorPointState(eqx.Module):
     """Iterate, multipliers and barrier; all in the scaled units of `scale` and `row_scale`.
 
-    `multipliers` holds those of the equalities, then those of the inequalities.
-    `wanted` is where the current restoration phase brings the violation, infinite outside of one.
+    `multipliers` holds those of the equalities, then those of the inequalities. Scalars share an
+    array: every value that a loop carries by itself is a kernel to compile.
     """
 
     slack: Float[Array, " i"]
     multipliers: Float[Array, " m"]
-    barrier: Float[Array, ""]
     scale: Float[Array, ""]
     row_scale: Float[Array, " m"]
     filter: Float[Array, "entries 2"]
-    entries: Int[Array, ""]
-    first_violation: Float[Array, ""]
-    shift: Float[Array, ""]
-    wanted: Float[Array, ""]
-    error: Float[Array, ""]
-    infeasible: Bool[Array, ""]
-    terminate: Bool[Array, ""]
-    result: optx.RESULTS
+    numbers: Float[Array, " 5"]
+    ended: Int[Array, ""]
+
+    @property
+    def barrier(self) -> Float[Array, ""]:
+        return self.numbers[0]
+
+    @property
+    def shift(self) -> Float[Array, ""]:
+        """What the last indefinite Hessian was shifted by, relative to its size."""
+        return self.numbers[1]
+
+    @property
+    def began(self) -> Float[Array, ""]:
+        """The violation where the current restoration phase began, infinite outside of one."""
+        return self.numbers[2]
+
+    @property
+    def first_violation(self) -> Float[Array, ""]:
+        return self.numbers[3]
+
+    @property
+    def curved(self) -> Float[Array, ""]:
+        """1 where restoration needs the curvature of the rows, 0 while it does without."""
+        return self.numbers[4]
+
+    @property
+    def infeasible(self) -> Bool[Array, ""]:
+        return self.ended == _INFEASIBLE
 
 
 class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
@@ -59,10 +81,10 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
     with rows(y, args) -> (h, g), two vectors. The start need not satisfy them. `options` may also
     hold `multipliers`, one vector for h and then g, for a warm start.
 
-    Steps are globalised by a filter with second-order corrections; where no step is acceptable,
-    a restoration phase lowers the violation alone, and where that ends at a point that violates
-    the constraints, the problem is called infeasible (locally, if it is not convex). The Hessian
-    is shifted until it has the curvature of a minimum on the constraints.
+    Steps are globalised by a filter; where no step is acceptable, a restoration phase lowers the
+    violation alone, and where that ends at a point that violates the constraints, the problem is
+    called infeasible (locally, if it is not convex). The Hessian is shifted until it has the
+    curvature of a minimum on the constraints.
 
     - `rtol`: the error in the optimality conditions at which it stops, sqrt(eps) by default.
     - `barrier`: stop at this value of the barrier instead of zero.
@@ -97,33 +119,26 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         scale = jnp.where(usable, scale, 1)
         row_scale = jnp.where(usable, row_scale, 1)
         c = row_scale * model.c
-        slack = jnp.maximum(-c[flat.equalities :], 1e-2)
-        barrier = jnp.full((), 0.1, dtype)
-        if self.barrier is not None:
-            barrier = jnp.maximum(barrier, self.barrier * scale)
-        e = flat.equalities
-        multipliers = jnp.zeros_like(c).at[e:].set(barrier / slack)
+        # Slacks of one or more, multipliers and barrier of one (Vanderbei and Shanno 1999): well
+        # centred, and far enough from all boundaries not to follow the first one met.
+        e, least = flat.equalities, 1e-8 if self.barrier is None else self.barrier * scale
+        slack, barrier = jnp.maximum(-c[e:], 1), jnp.maximum(1.0, least)
+        multipliers = jnp.zeros_like(c).at[e:].set(1)
         if "multipliers" in options:
             given = options["multipliers"] * scale / row_scale
             multipliers = given.at[e:].set(jnp.maximum(given[e:], 1e-8))
             slack = jnp.maximum(-c[e:], 1e-8)
-            least = 1e-8 if self.barrier is None else self.barrier * scale
-            barrier = jnp.clip(jnp.mean(slack * multipliers[e:]), least, 0.1).astype(dtype)
+            barrier = jnp.clip(jnp.mean(slack * multipliers[e:]), least, 0.1)
+        first_violation = jnp.maximum(1, _violation(c, slack, e))
+        numbers = [barrier, 0, jnp.inf, first_violation, 0]
         return InteriorPointState(
             slack=slack,
             multipliers=multipliers,
-            barrier=barrier,
             scale=scale,
             row_scale=row_scale,
             filter=jnp.full((_FILTER, 2), jnp.inf, dtype),
-            entries=jnp.array(0),
-            first_violation=jnp.maximum(1, _violation(c, slack, flat.equalities)),
-            shift=jnp.zeros((), dtype),
-            wanted=jnp.full((), jnp.inf, dtype),
-            error=jnp.full((), jnp.inf, dtype),
-            infeasible=jnp.array(False),
-            terminate=jnp.array(False),
-            result=optx.RESULTS.successful,  # type: ignore[arg-type]
+            numbers=jnp.stack([jnp.asarray(n, dtype) for n in numbers]),
+            ended=jnp.array(_RUNNING),
         )
 
     def step(self, fn, y, args, options, state: InteriorPointState, tags):
@@ -135,92 +150,100 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         eps = float(jnp.finfo(v.dtype).eps)
         tol = eps**0.5 if self.rtol is None else self.rtol
         final = tol / 10 if self.barrier is None else self.barrier * state.scale
+        goal = 0.0 if self.barrier is None else final
         model = first_order(flat, v)
-        restoring = jnp.isfinite(state.wanted)
+        restoring = jnp.isfinite(state.began)
 
-        def error(barrier):
-            return _error(model, state.slack, state.multipliers, barrier, e)
-
+        at_goal, at_barrier = _errors(model, state, jnp.stack([goal, state.barrier]), e)
         if self.barrier is None:
-            converged = error(0.0) <= tol
+            converged = at_goal <= tol
         else:
-            converged = (state.barrier <= final) & (error(final) <= tol * jnp.minimum(1, final))
-        lower = (error(state.barrier) <= 10 * state.barrier) & (state.barrier > final) & ~restoring
+            converged = (state.barrier <= final) & (at_goal <= tol * jnp.minimum(1, final))
         next_barrier = jnp.maximum(final, jnp.minimum(0.2 * state.barrier, state.barrier**1.5))
-        barrier = jnp.where(lower, next_barrier, state.barrier)
-        emptied = jnp.where(lower, jnp.inf, state.filter)
-        state = eqx.tree_at(lambda s: (s.barrier, s.filter), state, (barrier, emptied))
-
-        hessian = lagrangian_hessian(flat, v, state.multipliers)
-        move = _direction(model, hessian, state, restoring, e)
-        found = _line_search(flat, v, model, move, state, restoring)
+        solved = (at_barrier <= 10 * state.barrier) & (state.barrier > final) & ~restoring
+        barrier = jnp.where(solved, next_barrier, state.barrier)
+        now = _Now(
+            violation=_violation(model.c, state.slack, e),
+            violated=_violated(model.c, e),
+            slack=jnp.where(restoring, _relaxed(model.c[e:], barrier)[0], state.slack),
+            multipliers=state.multipliers,
+            filter=jnp.where(solved, jnp.inf, state.filter),
+            barrier=barrier,
+            last_shift=state.shift,
+            most_violation=1e4 * state.first_violation,
+            restoring=restoring,
+            weight=jnp.where(restoring, state.curved, 1),
+        )
+        move = _direction(flat, v, model, now)
+        found = _line_search(flat, v, model, move, now)
         accepted = found.accepted & ~converged
 
-        violation = _violation(model.c, state.slack, e)
-        violated = _violated(found.c, e)
-        # Restoration: begins where no step is acceptable although constraints are violated.
-        begins = ~found.accepted & ~restoring & (violation > tol)
-        stuck = ~found.accepted & ~begins
-        flat_violation = jnp.max(jnp.abs(move.violation_gradient)) <= tol * jnp.minimum(
-            1, _violated(model.c, e)
-        )
-        infeasible = restoring & (stuck | flat_violation) & (_violated(model.c, e) > tol)
-        ends = restoring & accepted & (violated <= jnp.maximum(state.wanted, 0.1 * tol))
-        wanted = jnp.where(begins, 0.5 * _violated(model.c, e), state.wanted)
-        wanted = jnp.where(ends, jnp.inf, wanted)
+        # Restoration begins where no step is acceptable although constraints are violated. It
+        # ends well where little of the violation is left, badly where that cannot be lowered.
+        begins = ~found.accepted & ~restoring & (now.violation > tol)
+        # It is done by the method of Gauss and Newton, by Newton's once steps are cut short: where
+        # much of the violation has to stay, the former zigzags.
+        cut = restoring & (~found.accepted | (found.length < 0.05))
+        stuck = ~found.accepted & ~begins & ~(restoring & (state.curved == 0))
+        curved = jnp.where(begins, 0, jnp.maximum(state.curved, cut))
+        slope = _violation_slope(model, e)
+        least = (slope <= tol * jnp.minimum(1, now.violated)) | stuck
+        infeasible = restoring & least & (now.violated > tol)
+        ends = accepted & restoring
+        ends &= found.violated <= jnp.maximum(_RESTORED * state.began, 0.1 * tol)
+        began = jnp.where(begins, now.violated, jnp.where(ends, jnp.inf, state.began))
+        # The relaxation goes with the barrier; at its minimum it has to be made finer.
+        relaxed = restoring & (move.slope_size <= 0.1 * _relaxation(barrier) ** 0.5)
 
-        keep = lambda new, old: jnp.where(accepted, new, old)
-        restart = jnp.maximum(-found.c[e:], jnp.minimum(1e-2, jnp.maximum(barrier, 1e-6)))
-        slack = jnp.where(restoring, restart, found.slack)
-        multipliers = state.multipliers + found.dual_length * move.multipliers
-        multipliers = multipliers.at[:e].set(
-            state.multipliers[:e] + found.length * move.multipliers[:e]
+        multipliers = state.multipliers + move.multipliers * jnp.where(
+            jnp.arange(state.multipliers.size) < e, found.length, found.dual_length
         )
         # The dual step must not run away from the primal one (Wächter and Biegler, eq. 16).
-        bounded = jnp.clip(multipliers[e:], barrier / (1e10 * slack), 1e10 * barrier / slack)
-        multipliers = multipliers.at[e:].set(bounded)
-        fresh = jnp.zeros_like(multipliers).at[e:].set(barrier / slack)
-        multipliers = jnp.where(restoring, fresh, multipliers)
-        # After restoration, nothing as infeasible as where it began is taken again.
-        barred = jnp.full_like(state.filter, jnp.inf)
-        barred = barred.at[0].set(jnp.stack([2 * state.wanted, -jnp.inf]))
-        remembered = state.filter.at[state.entries % _FILTER].set(found.entry)
-        enlarged = found.enlarges & accepted & ~restoring
-        filtered = jnp.where(ends, barred, jnp.where(enlarged, remembered, state.filter))
+        central = barrier / found.slack
+        bounded = jnp.clip(multipliers[e:], central / 1e10, central * 1e10)
+        bounded = jnp.where(restoring, central, bounded)
+        equal = jnp.where(restoring, 0, multipliers[:e])
+        multipliers = jnp.where(accepted, jnp.concatenate([equal, bounded]), state.multipliers)
+        # After restoration nothing nearly as infeasible as where it began is taken again.
+        entry = jnp.where(ends, jnp.stack([state.began / 2, -jnp.inf]), found.entry)
+        enlarged = ends | (found.enlarges & accepted & ~restoring)
+        older = jnp.where(ends, jnp.inf, now.filter)
+        longer = jnp.concatenate([entry[None], older[:-1]])
 
-        new = v + jnp.where(accepted, found.length, 0) * found.p
         new = jnp.where(accepted, found.v, v)
         finite = jnp.isfinite(model.value) & jnp.all(jnp.isfinite(model.c))
         finite &= jnp.all(jnp.isfinite(model.gradient))
-        ran_away = (jnp.linalg.norm(new) > 1 / eps) | ((model.value < -1 / eps) & (violation <= 1))
-        results = optx.RESULTS
-        result = results.where(stuck & ~converged, results.stagnation, results.successful)
-        result = results.where(ran_away, results.nonlinear_divergence, result)
-        result = results.where(finite, result, results.nonfinite)
+        ran_away = jnp.linalg.norm(new) > 1 / eps
+        ran_away |= (model.value < -1 / eps) & (now.violation <= 1)
+        ended = jnp.where(converged, _CONVERGED, jnp.where(stuck, _STUCK, _RUNNING))
+        ended = jnp.where(ran_away, _RAN_AWAY, ended)
+        ended = jnp.where(infeasible, _INFEASIBLE, jnp.where(finite, ended, _NONFINITE))
+        shift = jnp.where(restoring, state.shift, move.shift)
+        barrier = jnp.where(relaxed, next_barrier, barrier)
         return (
             unravel(new),
             InteriorPointState(
-                slack=keep(slack, state.slack),
-                multipliers=keep(multipliers, state.multipliers),
-                barrier=barrier,
+                slack=jnp.where(accepted, found.slack, state.slack),
+                multipliers=multipliers,
                 scale=state.scale,
                 row_scale=state.row_scale,
-                filter=filtered,
-                entries=state.entries + enlarged,
-                first_violation=state.first_violation,
-                shift=move.shift,
-                wanted=wanted,
-                error=error(0.0 if self.barrier is None else final),
-                infeasible=infeasible,
-                terminate=converged,
-                result=results.where(infeasible, results.stagnation, result),
+                filter=jnp.where(enlarged, longer, now.filter),
+                numbers=jnp.stack([barrier, shift, began, state.first_violation, curved]),
+                ended=ended,
             ),
             fn(y, args)[1],
         )
 
     def terminate(self, fn, y, args, options, state: InteriorPointState, tags):
         del fn, y, args, options, tags
-        return state.terminate, state.result
+        results = optx.RESULTS
+        result = results.where(
+            state.ended == _RAN_AWAY, results.nonlinear_divergence, results.successful
+        )
+        result = results.where(state.ended == _NONFINITE, results.nonfinite, result)
+        stagnant = (state.ended == _STUCK) | state.infeasible
+        result = results.where(stagnant, results.stagnation, result)
+        return state.ended == _CONVERGED, result
 
     def postprocess(self, fn, y, aux, args, options, state, tags, result):
         del fn, args, options, state, tags, result
@@ -262,91 +285,126 @@ def _violated(c, e):
     return jnp.sum(jnp.abs(c[:e])) + jnp.sum(jnp.maximum(c[e:], 0))
 
 
-def _error(model: Model, slack, multipliers, barrier, e):
-    """The largest residual of the optimality conditions, relative to the multipliers' size."""
-    size = jnp.maximum(1, jnp.mean(jnp.abs(multipliers)) / 100)
-    stationarity = jnp.max(jnp.abs(model.lagrangian_gradient(multipliers))) / size
-    feasibility = jnp.max(jnp.abs(model.c.at[e:].add(slack)))
-    if slack.size == 0:
-        return jnp.maximum(stationarity, feasibility)
-    complementarity = jnp.max(jnp.abs(slack * multipliers[e:] - barrier)) / size
+def _errors(model: Model, state: InteriorPointState, barriers, e):
+    """The largest residual of the optimality conditions, relative to the multipliers' size.
+
+    For each of `barriers`.
+    """
+    size = jnp.maximum(1, jnp.mean(jnp.abs(state.multipliers)) / 100)
+    stationarity = jnp.max(jnp.abs(model.lagrangian_gradient(state.multipliers))) / size
+    feasibility = jnp.max(jnp.abs(model.c.at[e:].add(state.slack)))
+    products = jnp.abs(state.slack * state.multipliers[e:] - barriers[:, None]) / size
+    complementarity = jnp.max(products, axis=1, initial=0.0)
     return jnp.maximum(jnp.maximum(stationarity, feasibility), complementarity)
 
 
-class _Move(eqx.Module):
-    """A direction, and the factor it came from."""
+def _violation_slope(model: Model, e):
+    """The largest slope of half the squared violation."""
+    violation = jnp.concatenate([model.c[:e], jnp.maximum(model.c[e:], 0)])
+    return jnp.max(jnp.abs(violation @ model.jacobian))
 
-    p: Float[Array, " d"]
+
+def _relaxation(barrier):
+    return 1e-4 * jnp.minimum(1, barrier)
+
+
+def _relaxed(g, barrier):
+    """The slack s that minimises ½(g + s)² − ρ log s, g + s there, and its slope in g.
+
+    What restoration minimises, summed over the rows: a smooth form of ½ max(g, 0)², whose
+    minimum lies inside the constraints where these have an inside.
+    """
+    rho = _relaxation(barrier)
+    root = jnp.sqrt(g**2 + 4 * rho)
+    larger = (root + jnp.abs(g)) / 2  # the smaller of the two as a quotient: no cancellation
+    smaller = rho / larger
+    residual = jnp.where(g > 0, larger, smaller)
+    return jnp.where(g > 0, smaller, larger), residual, residual / root
+
+
+class _Now(NamedTuple):
+    """Where a step begins."""
+
+    violation: Float[Array, ""]
+    violated: Float[Array, ""]
+    slack: Float[Array, " i"]
+    multipliers: Float[Array, " m"]
+    filter: Float[Array, "entries 2"]
+    barrier: Float[Array, ""]
+    last_shift: Float[Array, ""]
+    most_violation: Float[Array, ""]
+    restoring: Bool[Array, ""]
+    weight: Float[Array, ""]  # of the Hessian
+
+
+class _Move(NamedTuple):
+    """A direction; `slope` is that of what it lowers, `slope_size` its largest derivative."""
+
+    v: Float[Array, " d"]
     slack: Float[Array, " i"]
     multipliers: Float[Array, " m"]
     shift: Float[Array, ""]
-    correct: Callable[[Float[Array, " m"]], Float[Array, " d"]]
-    violation_gradient: Float[Array, " d"]
+    slope: Float[Array, ""]
+    slope_size: Float[Array, ""]
 
 
-def _direction(model: Model, hessian, state: InteriorPointState, restoring, e) -> _Move:
-    eps = float(jnp.finfo(hessian.dtype).eps)
-    jacobian, slack = model.jacobian, state.slack
-    mu = state.multipliers[e:]
+def _direction(flat: Flat, v, model: Model, now: _Now) -> _Move:
+    """Newton's step on the optimality conditions, or in restoration on the violation."""
+    e, eps = flat.equalities, float(jnp.finfo(v.dtype).eps)
+    jacobian, restoring = model.jacobian, now.restoring
+    mu = now.multipliers[e:]
+    residual = model.c.at[e:].add(now.slack)
+    lowered = Flat(lambda v: jnp.where(restoring, 0, flat.objective(v)), flat.rows, e)
+    hessian = lagrangian_hessian(lowered, v, jnp.where(restoring, residual, now.multipliers))
+    hessian = now.weight * hessian
     # Equalities are met up to eps^½ times their multiplier's step, which keeps the matrix
     # invertible where they depend on each other.
-    weights = jnp.concatenate([jnp.full(e, eps**-0.5), mu / slack])
-    violation = jnp.concatenate([model.c[:e], jnp.maximum(model.c[e:], 0)])
-    violation_gradient = violation @ jacobian
-    weights = jnp.where(restoring, (violation != 0).astype(weights.dtype), weights)
-    base = jnp.where(restoring, 0, hessian) + (jacobian.T * weights) @ jacobian
+    steep = jnp.concatenate([jnp.full(e, eps**-0.5), mu / now.slack])
+    central = jnp.concatenate([now.multipliers[:e], now.barrier / now.slack])
+    _, _, relaxed = _relaxed(model.c[e:], now.barrier)
+    weights = jnp.where(restoring, jnp.concatenate([jnp.ones(e), relaxed]), steep)
+    force = jnp.where(restoring, residual, central + weights * residual)
+    # Without the slacks and multipliers, which these determine.
+    gradient = jnp.where(restoring, 0, model.gradient) + force @ jacobian
+    rows = (jacobian.T * weights) @ jacobian
+    # Restoration may leave variables without a say; damping in their own units holds these.
+    diagonal = jnp.diagonal(rows)
+    damped = jnp.where(restoring, 1e-6 * diagonal + eps**0.75 * jnp.max(diagonal), 0)
+    base = hessian + rows + jnp.diag(damped)
     size = jnp.maximum(1, jnp.max(jnp.abs(jnp.diagonal(hessian))))
-    first = jnp.where(restoring, 1e-6, 0)
-    eye = jnp.eye(base.shape[0], dtype=base.dtype)
+    first = jnp.where(now.last_shift > 0, jnp.maximum(now.last_shift / 3, 1e-10), 1e-4)
 
     def attempt(carry):
-        shift, _, tries = carry
-        larger = jnp.where(
-            tries == 0,
-            first,
-            jnp.where(
-                tries == 1,
-                jnp.maximum(jnp.where(state.shift > 0, state.shift / 3, 1e-4), 1e-10),
-                8 * shift,
-            ),
-        )
-        return larger, lax.linalg.cholesky(base + larger * size * eye), tries + 1
+        shift, _ = carry
+        shift = jnp.where(shift < 0, 0, jnp.where(shift == 0, first, 8 * shift))
+        return shift, lax.linalg.cholesky(base + shift * size * jnp.eye(base.shape[0]))
 
     def unfinished(carry):
-        _, lower, tries = carry
-        return ~jnp.all(jnp.isfinite(lower)) & (tries < 40)
+        shift, lower = carry
+        return ~jnp.all(jnp.isfinite(lower)) & (shift < 1 / eps**2)
 
-    start = (jnp.zeros((), base.dtype), jnp.full_like(base, jnp.nan), 0)
-    shift, lower, _ = lax.while_loop(unfinished, attempt, start)
-
-    def solve(a, b):
-        """dv for −stationarity a and −rows b."""
-        return cho_solve((lower, True), -a - (weights * b) @ jacobian)
-
-    residual = model.c.at[e:].add(slack)
-    gap = jnp.concatenate([jnp.zeros(e), (slack * mu - state.barrier) / slack])
-    stationarity = model.lagrangian_gradient(state.multipliers) - gap @ jacobian
-    a = jnp.where(restoring, 0, stationarity)
-    b = jnp.where(restoring, violation, residual)
-    p = solve(a, b)
-    moved = jacobian @ p
+    start = (jnp.full((), -1, base.dtype), jnp.full_like(base, jnp.nan))
+    shift, lower = lax.while_loop(unfinished, attempt, start)
+    p = cho_solve((lower, True), -gradient)
+    moved = jacobian @ p + residual
+    slack = -moved[e:]
+    slope = jnp.where(restoring, gradient @ p, model.gradient @ p - central[e:] @ slack)
     return _Move(
-        p=p,
-        slack=-residual[e:] - moved[e:],
-        multipliers=weights * (moved + residual) - gap,
-        shift=jnp.where(restoring, state.shift, shift),
-        correct=lambda c: solve(a, c),
-        violation_gradient=violation_gradient,
+        v=p,
+        slack=slack,
+        multipliers=central - now.multipliers + weights * moved,
+        shift=shift,
+        slope=slope,
+        slope_size=jnp.max(jnp.abs(gradient)),
     )
 
 
-class _Found(eqx.Module):
+class _Found(NamedTuple):
     v: Float[Array, " d"]
-    p: Float[Array, " d"]
     slack: Float[Array, " i"]
-    c: Float[Array, " m"]
     length: Float[Array, ""]
     dual_length: Float[Array, ""]
+    violated: Float[Array, ""]
     accepted: Bool[Array, ""]
     enlarges: Bool[Array, ""]
     entry: Float[Array, " 2"]
@@ -358,70 +416,60 @@ def _to_boundary(value, change, fraction):
     return jnp.min(ratio, initial=1.0)
 
 
-def _line_search(
-    flat: Flat, v, model: Model, move: _Move, state: InteriorPointState, restoring
-) -> _Found:
-    e = flat.equalities
+def _line_search(flat: Flat, v, model: Model, move: _Move, now: _Now) -> _Found:
+    """The longest of the halved steps that the filter accepts, or in restoration Armijo's rule."""
+    e, restoring = flat.equalities, now.restoring
     eps = float(jnp.finfo(v.dtype).eps)
-    fraction = jnp.maximum(0.99, 1 - state.barrier)
-    violation = _violation(model.c, state.slack, e)
-    merit = model.value - state.barrier * jnp.sum(jnp.log(state.slack))
-    slope = model.gradient @ move.p - state.barrier * jnp.sum(move.slack / state.slack)
-    squares = lambda c: jnp.sum(c[:e] ** 2) + jnp.sum(jnp.maximum(c[e:], 0) ** 2)
-    restored = squares(model.c)
-    restoring_slope = move.violation_gradient @ move.p
+    violation = now.violation
 
-    def trial(p, slack, length):
-        """Whether v + length · p will do, and what is known of it."""
-        new = v + length * p
+    def merits(value, c, slack):
+        squares = jnp.sum(c[:e] ** 2) + jnp.sum((c[e:] + slack) ** 2)
+        weight = jnp.where(restoring, _relaxation(now.barrier), now.barrier)
+        return jnp.where(restoring, squares / 2, value) - weight * jnp.sum(jnp.log(slack))
+
+    merit = merits(model.value, model.c, now.slack)
+    rounding = 10 * eps * jnp.abs(merit)
+
+    def attempt(carry):
+        *_, numbers = carry
+        length = numbers[0] / 2
+        new = v + length * move.v
         value, c = flat.objective(new), flat.rows(new)
-        moved = state.slack + length * slack
-        moved = jnp.maximum(moved, -c[e:])  # a slack may always grow up to what there is
-        v_new = _violation(c, moved, e)
-        m_new = value - state.barrier * jnp.sum(jnp.log(moved))
-        finite = jnp.isfinite(value) & jnp.isfinite(v_new) & jnp.isfinite(m_new)
-        passes = jnp.all((v_new < state.filter[:, 0]) | (m_new < state.filter[:, 1]))
-        passes &= v_new <= 1e4 * state.first_violation
-        steep = (slope < 0) & (violation <= 1e-4 * state.first_violation)
-        steep &= length * jnp.abs(slope) ** 2.3 > violation**1.1
-        rounding = 10 * eps * jnp.abs(merit)
-        armijo = m_new <= merit + 1e-8 * length * slope + rounding
+        # A slack may always grow up to what there is.
+        slack = jnp.maximum(now.slack + length * move.slack, -c[e:])
+        slack = jnp.where(restoring, _relaxed(c[e:], now.barrier)[0], slack)
+        v_new, m_new = _violation(c, slack, e), merits(value, c, slack)
+        passes = jnp.all((v_new < now.filter[:, 0]) | (m_new < now.filter[:, 1]))
+        passes &= v_new <= now.most_violation
+        steep = (move.slope < 0) & (violation <= 1e-8 * now.most_violation)
+        steep &= length * jnp.abs(move.slope) ** 2.3 > violation**1.1
+        armijo = m_new <= merit + 1e-8 * length * move.slope + rounding
         either = (v_new <= (1 - 1e-5) * violation) | (
             m_new <= merit - 1e-8 * violation + rounding * (violation <= eps**0.5)
         )
-        good = finite & passes & jnp.where(steep, armijo, either)
-        fell = squares(c) <= restored + 1e-4 * length * restoring_slope
-        good = jnp.where(restoring, jnp.all(jnp.isfinite(c)) & jnp.isfinite(value) & fell, good)
-        return new, moved, c, v_new, good, ~(steep & armijo)
+        good = jnp.where(restoring, armijo, passes & jnp.where(steep, armijo, either))
+        good &= jnp.isfinite(value) & jnp.isfinite(v_new) & jnp.isfinite(m_new)
+        enlarges = ~(steep & armijo)
+        return new, slack, jnp.stack([length, _violated(c, e), good, enlarges])
 
-    primal = jnp.where(restoring, 1.0, _to_boundary(state.slack, move.slack, fraction))
-    dual = _to_boundary(state.multipliers[e:], move.multipliers[e:], fraction)
-
-    def attempt(carry):
-        p, slack, length, uncorrected, tries, _ = carry
-        new, moved, c, v_new, good, enlarges = trial(p, slack, length)
-        # Second-order correction, once: what the curvature of the rows added is taken back.
-        residual = model.c.at[e:].add(state.slack)
-        added = length * residual + c.at[e:].add(state.slack + length * slack)
-        p_corrected = move.correct(added)
-        slack_corrected = -added[e:] - (model.jacobian @ p_corrected)[e:]
-        worth = (tries == 0) & ~good & (v_new >= violation) & ~restoring
-        choose = lambda corrected, other: jnp.where(worth, corrected, other)
-        shorter = choose(uncorrected, uncorrected / 2)
-        longest = _to_boundary(state.slack, slack_corrected, fraction)
-        found = (new, moved, c, length, good, enlarges, p)
-        p = choose(p_corrected, move.p)
-        slack = choose(slack_corrected, move.slack)
-        return p, slack, choose(longest, shorter), shorter, tries + 1, found
+    fraction = jnp.maximum(0.99, 1 - now.barrier)
+    allowed = jnp.where(restoring, 1.0, _to_boundary(now.slack, move.slack, fraction))
+    dual_length = _to_boundary(now.multipliers[e:], move.multipliers[e:], fraction)
 
     def unfinished(carry):
-        *_, tries, found = carry
-        return ~found[4] & (tries < _TRIES)
+        *_, numbers = carry
+        return (numbers[2] == 0) & (numbers[0] > _SHORTEST * allowed)
 
-    never = jnp.array(False)
-    nothing = (v, state.slack, model.c, jnp.zeros((), v.dtype), never, never, move.p)
-    start = (move.p, move.slack, primal, primal, 0, nothing)
-    *_, found = lax.while_loop(unfinished, attempt, start)
-    new, slack, c, length, accepted, enlarges, p = found
-    entry = jnp.stack([(1 - 1e-5) * violation, merit - 1e-8 * violation])
-    return _Found(new, p, slack, c, length, dual, accepted, enlarges, entry)
+    zero = jnp.zeros_like(allowed)
+    start = (v, now.slack, jnp.stack([2 * allowed, zero, zero, zero]))
+    new, slack, numbers = lax.while_loop(unfinished, attempt, start)
+    return _Found(
+        v=new,
+        slack=slack,
+        length=numbers[0],
+        dual_length=dual_length,
+        violated=numbers[1],
+        accepted=numbers[2] > 0,
+        enlarges=numbers[3] > 0,
+        entry=jnp.stack([(1 - 1e-5) * violation, merit - 1e-8 * violation]),
+    )
