@@ -37,12 +37,12 @@ class Status(eqx.Enumeration):
         "Add a penalty or constraint that keeps y finite"
     )
     nonfinite: Any = (
-        "met NaN or infinity in the objective or its gradient on the way. Start nearer to the "
-        "solution, or rewrite the objective so that it is finite there"
+        "met NaN or infinity in the objective, a constraint or the gradient of either on the way. "
+        "Start nearer to the solution, or rewrite what is not finite there"
     )
     nonfinite_start: Any = (
-        "could not start: the objective or its gradient is NaN or infinite at init. Start where "
-        "it is finite, and look for NaN in x and in the data"
+        "could not start: the objective, a constraint or the gradient of either is NaN or infinite "
+        "at init. Start where it is finite, and look for NaN in x and in the data"
     )
     saddle: Any = (
         "ended where the Hessian is indefinite: a saddle point, or a minimum where a maximum was "

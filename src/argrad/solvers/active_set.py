@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from argrad.constraints import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.linear.cholesky import DEFINITE
 from argrad.linear.kkt import NO_ROW, KKTInverse, kkt_inverse
 from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
 
-INACTIVE, WEAKLY_ACTIVE, STRONGLY_ACTIVE = 0, 1, 2
 POLISHING_STEPS = 20
 
 
@@ -25,7 +25,8 @@ class Polished(NamedTuple):
     `error` is the largest residual of all conditions, relative to the sizes of their terms;
     `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE. `runaway` is a row
     whose multiplier has no bound, or NO_ROW; `flattening` says that the curvature still fell by
-    a share in the last step, so that it may be zero where the steps lead.
+    a share in the last step, so that it may be zero where the steps lead. `nonfinite` are the rows
+    that, or whose gradients, are NaN or infinite.
     """
 
     v: Float[Array, " d"]
@@ -38,6 +39,7 @@ class Polished(NamedTuple):
     error: Float[Array, ""]
     gradient_norm: Float[Array, ""]
     violation: Float[Array, " m"]
+    nonfinite: Bool[Array, " m"]
     step_norm: Float[Array, ""]
     steps: Int[Array, ""]
 
@@ -188,6 +190,7 @@ def _judge(flat: Flat, found: _Carry, v0, dual0) -> Polished:
         error=error,
         gradient_norm=jnp.linalg.norm(model.lagrangian_gradient(multipliers)),
         violation=jnp.concatenate([jnp.abs(model.c[:e]), jnp.maximum(model.c[e:], 0)]),
+        nonfinite=~(jnp.isfinite(model.c) & jnp.isfinite(norms)),
         step_norm=found.step_norm,
         steps=found.steps,
     )

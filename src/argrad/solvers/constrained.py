@@ -188,7 +188,10 @@ def _judge(problem, point: Polished, status, steps, y, x, args, eps) -> Constrai
     guilty = jnp.where(status == Status.kink, weak.astype(point.v.dtype), point.violation)
     several = (jnp.arange(guilty.size) == dependent).astype(guilty.dtype)
     guilty = jnp.where(status == Status.dependent, several, guilty)
-    named = (status == Status.kink) | (status == Status.dependent) | (status == Status.infeasible)
+    broken = (status == Status.nonfinite_start) | (status == Status.nonfinite)
+    guilty = jnp.where(broken, point.nonfinite.astype(guilty.dtype), guilty)
+    named = broken | (status == Status.infeasible)
+    named |= (status == Status.kink) | (status == Status.dependent)
     weight, order = lax.top_k(guilty, min(_NAMED, guilty.size))
     indices = jnp.where(named & (weight > eps**0.5), order, -1)
     assert problem.constraints is not None

@@ -212,7 +212,7 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
 
         new = jnp.where(accepted, found.v, v)
         finite = jnp.isfinite(model.value) & jnp.all(jnp.isfinite(model.c))
-        finite &= jnp.all(jnp.isfinite(model.gradient))
+        finite &= jnp.all(jnp.isfinite(model.gradient)) & jnp.all(jnp.isfinite(model.jacobian))
         ran_away = jnp.linalg.norm(new) > 1 / eps
         ran_away |= (model.value < -1 / eps) & (now.violation <= 1)
         ended = jnp.where(converged, _CONVERGED, jnp.where(stuck, _STUCK, _RUNNING))
