@@ -137,17 +137,23 @@ def gather(subject_to: Iterable[Constraint]) -> Constraints | None:
         used[name] = used.get(name, 0) + 1
         names.append(name if used[name] == 1 else f"{name} ({used[name]})")
     kinds = tuple(type(item) for item in items)
-    return Constraints(_Stacked(items), tuple(names), kinds, (None,) * len(items))
+    return Constraints(_Stacked(items, tuple(names)), tuple(names), kinds, (None,) * len(items))
 
 
 class _Stacked(eqx.Module):
     items: tuple[Constraint, ...]
+    names: tuple[str, ...] = eqx.field(static=True)
 
     def __call__(self, pieces, y, x, *args):
-        return tuple(
-            item.rows(y, x, args) if piece is None else item.rows_on(piece, y, x, args)
-            for item, piece in zip(self.items, pieces, strict=True)
-        )
+        rows = []
+        for item, name, piece in zip(self.items, self.names, pieces, strict=True):
+            try:
+                found = item.rows(y, x, args) if piece is None else item.rows_on(piece, y, x, args)
+            except Exception as error:
+                error.add_note(f"This happened in the constraint {name!r} of (y, x, *args).")
+                raise
+            rows.append(found)
+        return tuple(rows)
 
 
 def inside(constraints: Constraints, y: PyTree, x: PyTree, args: tuple) -> PyTree:
@@ -162,12 +168,7 @@ def check_constraints(constraints: Constraints, y: PyTree, x: PyTree, args: tupl
     """Raise ValueError for rows that are not real numbers or that y has no part in."""
     for i, name in enumerate(constraints.names):
         rows = lambda y, i=i: constraints.evaluate(constraints.pieces, y, x, *args)[i]
-        try:
-            shapes = eqx.filter_eval_shape(rows, y)
-        except Exception as error:
-            error.add_note(f"This happened in the constraint {name!r} of (y, x, *args).")
-            raise
-        for leaf in jax.tree.leaves(shapes):
+        for leaf in jax.tree.leaves(eqx.filter_eval_shape(rows, y)):
             dtype = jnp.result_type(leaf)
             if not jnp.issubdtype(dtype, jnp.floating):
                 boolean = jnp.issubdtype(dtype, jnp.bool)
