@@ -48,6 +48,11 @@ class Status(eqx.Enumeration):
         "ended where the Hessian is indefinite: a saddle point, or a minimum where a maximum was "
         "asked for (or the reverse). Start elsewhere, or use argmax for argmin"
     )
+    nonconvex: Any = (
+        "is not convex: the Hessian has negative curvature, so that a point which satisfies the "
+        "optimality conditions need not be a minimum. Use argmin(..., subject_to=[...]) for a "
+        "local solution, or argmax or -Q if the sign is wrong"
+    )
     infeasible: Any = (
         "found no point that satisfies the constraints; where it came nearest, these conflict "
         "with the others. Relax one of them, or, if the problem is not convex, start elsewhere"

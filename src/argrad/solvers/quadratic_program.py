@@ -1,0 +1,116 @@
+"""Solve a convex quadratic program to rounding, and judge it."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from argrad.solvers.active_set import WEAKLY_ACTIVE
+from argrad.solvers.quadratic_program_active import Start, candidate
+from argrad.solvers.quadratic_program_careful import NAMED, Found, accepted, careful, examined, parts
+from argrad.solvers.quadratic_program_data import Program, once, units
+from argrad.solvers.quadratic_program_forms import (
+    DualForm,
+    PrimalForm,
+    cholesky,
+    condensed,
+    least_share,
+)
+from argrad.status import Rows, Status
+
+
+class Solved(eqx.Module):
+    """A program with its solution, how it was found, and the factor that differentiates it.
+
+    `form` and `factor` are of the program in y/scale.
+    """
+
+    program: Program
+    y: Float[Array, " n"]
+    l: Float[Array, " m"]
+    held: Bool[Array, " m"]
+    activity: Int[Array, " m-e"]
+    status: Any
+    iterations: Int[Array, ""]
+    gradient_norm: Float[Array, ""]
+    step_norm: Float[Array, ""]
+    violation: Float[Array, ""]
+    rows: Rows
+    form: DualForm | PrimalForm
+    factor: Float[Array, "k k"]
+    scale: Float[Array, " n"]
+
+    def solve(
+        self, a: Float[Array, " n"], b: Float[Array, " m"]
+    ) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
+        """(u, l) with Q u + Jᵀl = a, J u = b on the held rows, −l = b on the others, nearly."""
+        whole = lambda form: form.program
+        program = self.program.scaled(self.scale)
+        form = eqx.tree_at(whole, self.form, program, is_leaf=lambda leaf: leaf is None)
+        rows = self.program.row_scale(self.scale)
+        u, l = form.solve(self.factor, self.held, None, self.scale * a, rows * b)
+        return self.scale * u, jnp.where(self.held, rows * l, -b)
+
+
+def solve_quadratic_program(program: Program, start: Start | None, max_steps: int) -> Solved:
+    """The solution, from the rows that `start` holds where there is one.
+
+    First by exchanging active rows, which is all that most programs need. Where that does not end,
+    or the solution is not plainly regular, all is done again, with care.
+    """
+    sizes = units(program)
+    m, e, dtype = program.size, program.equalities, program.p.dtype
+    L = cholesky(program.Q)
+    posed = least_share(L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
+    form = condensed(program, sizes, L, None)
+    begin = _guess(form) if start is None else start
+    best = candidate(form, sizes, begin)
+    activity, norm, violation = examined(program, sizes, best)
+    regular = form.independent(best.factor, best.held) & ~jnp.any(activity == WEAKLY_ACTIVE)
+    certain = posed & regular & (best.error <= accepted(dtype))
+    plain = Found(
+        form=parts(form),
+        best=best,
+        scale=jnp.ones_like(program.p),
+        activity=activity,
+        status=Status.converged,
+        named=jnp.full(min(NAMED, m), -1),
+        steps=best.steps,
+        gradient_norm=norm,
+        violation=violation,
+    )
+    found = once(
+        ~certain,
+        lambda program, begin, best: careful(program, begin, best, max_steps),
+        plain,
+        program,
+        begin,
+        best,
+    )
+    best = found.best
+    return Solved(
+        program=program,
+        y=best.y,
+        l=best.l,
+        held=best.held,
+        activity=found.activity[e:],
+        status=found.status,
+        iterations=found.steps,
+        gradient_norm=found.gradient_norm,
+        step_norm=best.step_norm,
+        violation=found.violation,
+        rows=Rows(found.named, program.layout()),
+        form=found.form,
+        factor=best.factor,
+        scale=found.scale,
+    )
+
+
+def _guess(form: DualForm | PrimalForm) -> Start:
+    """No multipliers; the rows that are violated by the minimum without constraints."""
+    program = form.program
+    y, l = jnp.zeros_like(program.p), jnp.zeros(program.size, program.p.dtype)
+    if isinstance(form, DualForm):
+        return Start(y, l, form.offset < 0)
+    return Start(y, l, jnp.zeros(program.size, bool))

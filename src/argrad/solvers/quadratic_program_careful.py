@@ -1,0 +1,169 @@
+"""Quadratic programs that are not solved at first sight, and what is wrong with some of them."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from argrad.linear.cholesky import DEFINITE
+from argrad.linear.kkt import NO_ROW, null_space_form
+from argrad.solvers import quadratic_program_interior as interior
+from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
+from argrad.solvers.quadratic_program_active import Candidate, Start, candidate
+from argrad.solvers.quadratic_program_data import Program, Units, residual, units
+from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, condensed, convex_factor
+from argrad.status import Status
+
+NAMED = 3  # rows that an error names at most
+_TURNS = 5
+
+
+class Found(eqx.Module):
+    """The best point and what there is to say of it; `form` and the factor are in y/scale."""
+
+    form: DualForm | PrimalForm
+    best: Candidate
+    scale: Float[Array, " n"]
+    activity: Int[Array, " m"]
+    status: Any
+    named: Int[Array, " k"]
+    steps: Int[Array, ""]
+    gradient_norm: Float[Array, ""]
+    violation: Float[Array, ""]
+
+
+def accepted(dtype) -> float:
+    """The error at which a candidate is a solution."""
+    return float(jnp.finfo(dtype).eps) ** 0.7
+
+
+def parts(form: DualForm | PrimalForm) -> DualForm | PrimalForm:
+    """What a form adds to its program."""
+    shift = jnp.zeros((), form.program.p.dtype) if form.shift is None else form.shift
+    pick = lambda form: (form.program, form.shift)
+    return eqx.tree_at(pick, form, (None, shift), is_leaf=lambda leaf: leaf is None)
+
+
+def examined(
+    program: Program, sizes: Units, best: Candidate
+) -> tuple[Int[Array, " m"], Float[Array, ""], Float[Array, ""]]:
+    """Activity of all rows, ‖∇f + Jᵀl‖ and the largest violation."""
+    now = residual(program, sizes, best.y, best.l)
+    tol = float(jnp.finfo(best.y.dtype).eps) ** 0.75
+    touching = jnp.where(now.slack <= tol * now.reach, WEAKLY_ACTIVE, INACTIVE)
+    activity = jnp.where(best.l * sizes.norms > tol * now.force, STRONGLY_ACTIVE, touching)
+    below = jnp.arange(program.size) >= program.equalities
+    violation = jnp.where(below, -now.slack, jnp.abs(now.slack))
+    return (
+        jnp.where(below, activity, STRONGLY_ACTIVE),
+        jnp.linalg.norm(now.gradient),
+        jnp.maximum(jnp.max(violation, initial=0.0), 0),
+    )
+
+
+def variable_scale(program: Program) -> Float[Array, " n"]:
+    """Units of the variables in which Q has diagonal 1; by the rows where that is zero."""
+    diagonal = jnp.abs(jnp.diagonal(program.Q))
+    rows = jnp.abs(program.rows) / jnp.sqrt(program.squares())[:, None]
+    column = jnp.max(rows, axis=0, initial=0.0)
+    column = jnp.where(column > 0, column, 1)
+    largest = jnp.max(diagonal)
+    size = column**2 * jnp.where(largest > 0, largest, 1)
+    scale = 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, size))
+    return jnp.where(jnp.isfinite(scale), scale, 1)
+
+
+def careful(original: Program, start: Start, first: Candidate, max_steps: int) -> Found:
+    """Active sets from better and better interior points, with a verdict on the best.
+
+    `first` is what `start` has led to without care.
+    """
+    scale = variable_scale(original)
+    rescale = original.row_scale(scale)
+    program = original.scaled(scale)
+    sizes = units(program)
+    L, shift, convex = convex_factor(program.Q, sizes.stiffness)
+    form = condensed(program, sizes, L, shift)
+    rows, it = interior.begin(program, sizes)
+    enough = accepted(program.p.dtype)
+    usable = convex & _finite(original)
+    again = first.error <= enough
+    start = jax.tree.map(lambda a, b: jnp.where(again, a, b), Start(*first[:3]), start)
+    start = Start(start.y / scale, start.l / rescale, start.held)
+
+    def approach(carry):
+        turn, it, best = carry
+        tol = 10.0 ** (-2 - 3.0 * turn)
+
+        def unfinished(it):
+            return (turn > 0) & (it.gap > tol) & ~it.ended & (it.steps < max_steps)
+
+        it = lax.while_loop(unfinished, lambda it: interior.step(form, sizes, rows, it), it)
+        active = rows.present & (it.l * rows.weight > it.s)
+        inner = Start(it.y / it.tau, it.l / it.tau, active)
+        begin = jax.tree.map(lambda a, b: jnp.where(turn == 0, a, b), start, inner)
+        new = candidate(form, sizes, begin)
+        better = new.error < best.error
+        new = new._replace(steps=new.steps + best.steps)
+        kept = best._replace(steps=new.steps)
+        return turn + 1, it, jax.tree.map(lambda a, b: jnp.where(better, a, b), new, kept)
+
+    def unfinished(carry):
+        turn, it, best = carry
+        going = ~it.ended & (it.steps < max_steps) & (turn < _TURNS)
+        return (best.error > enough) & going & usable
+
+    # Exchanges that came to nothing would come to nothing again, but for a shift.
+    turn = jnp.where(again | (shift > 0), 0, 1)
+    best = first._replace(error=jnp.full_like(first.error, jnp.inf))
+    _, it, best = lax.while_loop(unfinished, approach, (turn, it, best))
+    optimal = best.error <= enough
+    status, guilty, activity = _judge(program, sizes, rows, it, best, optimal)
+    status = Status.where(convex, status, Status.nonconvex)
+    status = Status.where(_finite(original), status, Status.nonfinite_start)
+    named = jnp.zeros(0, int)
+    if guilty.size:
+        weight, order = lax.top_k(guilty, min(NAMED, guilty.size))
+        named = jnp.where(weight > 1e-3, order, -1)
+    steps = best.steps + it.steps
+    best = best._replace(y=best.y * scale, l=best.l * rescale)
+    _, norm, violation = examined(original, units(original), best)
+    return Found(parts(form), best, scale, activity, status, named, steps, norm, violation)
+
+
+def _judge(program: Program, sizes: Units, rows, it, best: Candidate, optimal: Bool[Array, ""]):
+    """The status, how much each row has to do with it, and the activity of the rows."""
+    activity, _, _ = examined(program, sizes, best)
+    weak = activity == WEAKLY_ACTIVE
+    jacobian = jnp.pad(program.jacobian(), ((0, 1), (0, 0)))  # there may be no row at all
+    both = jnp.stack([activity == STRONGLY_ACTIVE, activity != INACTIVE])
+    form = lambda held: null_space_form(program.Q, jacobian, held)[3:]
+    views = jax.vmap(form)(jnp.pad(both, ((0, 0), (0, 1))))
+    curvature, dependent = views[0][0], views[1][1]
+    status = Status.where(optimal, Status.converged, Status.max_steps_reached)
+    for condition, verdict in (
+        (dependent != NO_ROW, Status.dependent),
+        (curvature != DEFINITE, Status.singular),
+        (jnp.any(weak), Status.kink),
+    ):
+        status = Status.where((status == Status.converged) & condition, verdict, status)
+    status = Status.where(~optimal & it.infeasible, Status.infeasible, status)
+    status = Status.where(~optimal & it.unbounded, Status.unbounded, status)
+
+    proof = jnp.abs(it.l) * rows.lengths
+    proof = proof / jnp.max(proof, initial=float(jnp.finfo(proof.dtype).tiny))
+    guilty = jnp.where(status == Status.infeasible, proof, 0)
+    guilty = jnp.where(status == Status.kink, weak, guilty)
+    guilty = jnp.where(status == Status.dependent, jnp.arange(weak.size) == dependent, guilty)
+    return status, guilty.astype(proof.dtype), activity
+
+
+def _finite(program: Program) -> Bool[Array, ""]:
+    """Whether the data are numbers; only limits of inequalities may be infinite, from above."""
+    arrays = (program.Q, program.p, program.rows, program.b)
+    good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in arrays]))
+    limits = program.limits()
+    return good & ~jnp.any(jnp.isnan(limits) | (limits == -jnp.inf))

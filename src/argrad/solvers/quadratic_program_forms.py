@@ -1,0 +1,238 @@
+"""The linear systems of a convex quadratic program, condensed to their smaller side.
+
+    [ Q   Jᵀ ] [ u ]   [ a ]
+    [ J  −D  ] [ l ] = [ b ]      J = the rows of A, of G, −1 for lower and 1 for upper bounds
+
+D is the slack over the multiplier of each row in an interior point method and zero for the rows
+that an active set holds; rows that are not held have −l = b instead. Either Q is factorised once
+and each D costs the Cholesky factor of a matrix with one row a constraint (`DualForm`), or each D
+costs one with a row a variable (`PrimalForm`). What a factor lacks in accuracy, where Q is
+singular or rows depend on each other, is restored by iterative refinement.
+"""
+
+from typing import Protocol
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy.linalg import cho_solve
+from jaxtyping import Array, Bool, Float
+
+from argrad.solvers.quadratic_program_data import Program, Units
+
+
+class Form(Protocol):
+    """A way to solve the systems above.
+
+    `factorise` is given the rows that are held and D, or None for the zero of an active set;
+    `solve` what it returned as well. `independent` says whether the factor of an active set
+    proves its rows independent. The system has Q + `shift`, None for zero.
+    """
+
+    program: Program
+    shift: Float[Array, ""] | None
+
+    def factorise(self, held: Bool[Array, " m"], D: Float[Array, " m"] | None) -> Array: ...
+
+    def solve(
+        self,
+        factor: Float[Array, "k k"],
+        held: Bool[Array, " m"],
+        D: Float[Array, " m"] | None,
+        a: Float[Array, " n"],
+        b: Float[Array, " m"],
+    ) -> tuple[Float[Array, " n"], Float[Array, " m"]]: ...
+
+    def independent(
+        self, factor: Float[Array, "k k"], held: Bool[Array, " m"]
+    ) -> Bool[Array, ""]: ...
+
+
+def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
+    """The lower factor, NaN where there is none."""
+    return lax.linalg.cholesky(matrix, symmetrize_input=False)
+
+
+def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Float[Array, ""]:
+    """The smallest pivot, as a share of the diagonal element that it is what is left of."""
+    return jnp.min(jnp.diagonal(factor) ** 2 / diagonal, initial=1.0)
+
+
+def convex_factor(
+    Q: Float[Array, "n n"], stiffness: Float[Array, ""]
+) -> tuple[Float[Array, "n n"], Float[Array, ""], Bool[Array, ""]]:
+    """L with L Lᵀ = Q + shift, the shift, and whether Q is convex, for a Q that may be singular.
+
+    The shift is zero or eps^½ `stiffness`. Negative curvature that may be rounding is taken for
+    none.
+    """
+    n, eps = Q.shape[0], float(jnp.finfo(Q.dtype).eps)
+    L = cholesky(Q)
+    posed = least_share(L, jnp.diagonal(Q)) > eps**0.5
+    shift = jnp.where(posed, 0, eps**0.5 * stiffness)
+    eye = jnp.eye(n, dtype=Q.dtype)
+    rounding = 100 * n * eps * jnp.max(jnp.abs(Q)) + float(jnp.finfo(Q.dtype).tiny)
+    convex = posed | jnp.all(jnp.isfinite(cholesky(Q + rounding * eye)))
+    return jnp.where(posed, L, cholesky(Q + shift * eye)), shift, convex
+
+
+def over(L: Float[Array, "n n"], rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    """Rows times L⁻ᵀ: quicker than L⁻¹ times columns, as LAPACK and XLA order matrices."""
+    return lax.linalg.triangular_solve(L, rows, lower=True, transpose_a=True)
+
+
+def forwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """L⁻¹ a."""
+    return over(L, a[None])[0]
+
+
+def backwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """L⁻ᵀ a."""
+    return lax.linalg.triangular_solve(L, a[None], lower=True)[0]
+
+
+class DualForm(eqx.Module):
+    """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = L Lᵀ, R = J L⁻ᵀ and S = R Rᵀ, factorise S + D.
+
+    `offset` is the slack at l = 0, so that the slack at l is offset + S l. For programs without
+    bounds.
+    """
+
+    program: Program
+    shift: Float[Array, ""] | None
+    L: Float[Array, "n n"]
+    R: Float[Array, "m n"]
+    S: Float[Array, "m m"]
+    q: Float[Array, " n"]
+    offset: Float[Array, " m"]
+
+    def factorise(self, held, D):
+        S = jnp.where(held[:, None] & held, self.S, jnp.eye(held.size, dtype=self.S.dtype))
+        if D is None and self.shift is None:
+            return cholesky(S)
+        # Room for rounding, so that the factor exists where rows depend on each other.
+        room = float(jnp.finfo(S.dtype).eps) ** 0.75 * jnp.diagonal(self.S)
+        return cholesky(S + jnp.diag(jnp.where(held, room if D is None else room + D, 0)))
+
+    def solve(self, factor, held, D, a, b):
+        del D
+        r = forwards(self.L, a)
+        l = cho_solve((factor, True), jnp.where(held, self.R @ r - b, -b))
+        return backwards(self.L, r - jnp.where(held, l, 0) @ self.R), l
+
+    def independent(self, factor, held):
+        share = least_share(factor, jnp.where(held, jnp.diagonal(self.S), 1))
+        return share > float(jnp.finfo(factor.dtype).eps) ** 0.25
+
+
+class PrimalForm(eqx.Module):
+    """l eliminated: factorise Q + JᵀD⁻¹J.
+
+    Held bounds fix their variables. Other held rows are met up to a penalty, `weights`, so that
+    solutions have its relative error; it is as large as leaves the curvature of Q to be seen.
+    """
+
+    program: Program
+    shift: Float[Array, ""] | None
+    weights: Float[Array, " k"]
+
+    def factorise(self, held, D):
+        weights, bounds = self._weights(held, D)
+        rows, Q = self.program.rows, self.program.Q
+        n = Q.shape[0]
+        K = Q + (rows.T * weights) @ rows if weights.size else Q
+        if self.shift is not None:
+            bounds = bounds + self.shift
+        K = K + jnp.diag(jnp.broadcast_to(bounds, (n,)))
+        if D is None and self.program.bounded:
+            free = ~self._fixed(held)[2]
+            K = jnp.where(free[:, None] & free, K, jnp.eye(n, dtype=K.dtype))
+        return cholesky(K)
+
+    def solve(self, factor, held, D, a, b):
+        program, k = self.program, self.weights.size
+        if D is not None:
+            weights, _ = self._weights(held, D)
+            inverse = self._inverse(held, D)
+            force = program.transposed(inverse * b)
+            u = cho_solve((factor, True), a + force)
+            return u, jnp.where(held, inverse * (program.times(u) - b), -b)
+        rows = program.rows
+        weights, _ = self._weights(held, D)
+        right = a + (weights * b[:k]) @ rows
+        if program.bounded:
+            lower, upper, either = self._fixed(held)
+            b_lower, b_upper = program.bounds(b)
+            fixed = jnp.where(upper, b_upper, 0) if lower is None else -b_lower
+            fixed = jnp.where(either, fixed, 0)
+            if lower is not None and upper is not None:
+                fixed = jnp.where(upper, b_upper, fixed)
+            right = right - self._curve(fixed) - (weights * (rows @ fixed)) @ rows
+            right = jnp.where(either, fixed, right)
+        u = cho_solve((factor, True), right)
+        l = jnp.where(held[:k], weights * (rows @ u - b[:k]), -b[:k])
+        if not program.bounded:
+            return u, l
+        force = a - self._curve(u) - jnp.where(held[:k], l, 0) @ rows
+        parts = [l]
+        if lower is not None:
+            parts.append(jnp.where(lower, -force, -b_lower))
+        if upper is not None:
+            parts.append(jnp.where(upper, force, -b_upper))
+        return u, jnp.concatenate(parts)
+
+    def independent(self, factor, held):
+        del factor
+        rows = self.program.rows
+        if not rows.size:
+            return jnp.array(True)
+        # The angles between the rows, where bounds do not fix the variable.
+        rows = rows / jnp.sqrt(self.program.squares())[:, None]
+        if self.program.bounded:
+            rows = jnp.where(self._fixed(held)[2], 0, rows)
+        held = held[: rows.shape[0]]
+        gram = jnp.where(held[:, None] & held, rows @ rows.T, jnp.eye(held.size, dtype=rows.dtype))
+        share = least_share(cholesky(gram), jnp.ones_like(rows[:, 0]))
+        return share > float(jnp.finfo(rows.dtype).eps) ** 0.25
+
+    def _curve(self, u):
+        curved = self.program.Q @ u
+        return curved if self.shift is None else curved + self.shift * u
+
+    def _fixed(self, held):
+        """Variables at their lower bound, at their upper, at either."""
+        lower, upper = self.program.bounds(held)
+        either = upper if lower is None else lower if upper is None else lower | upper
+        return lower, upper, either
+
+    def _inverse(self, held, D):
+        """D⁻¹; that of equalities, which have D = 0, by penalty."""
+        inverse = jnp.where(held, 1 / jnp.where(held & (D > 0), D, 1), 0)
+        e = self.program.equalities
+        return inverse.at[:e].set(self.weights[:e]) if e else inverse
+
+    def _weights(self, held, D):
+        """Of the rows that are not bounds, and what bounds add to the diagonal."""
+        k = self.weights.size
+        if D is None:
+            return jnp.where(held[:k], self.weights, 0), jnp.zeros((), self.weights.dtype)
+        inverse = self._inverse(held, D)
+        bounds = [part for part in self.program.bounds(inverse) if part is not None]
+        return inverse[:k], sum(bounds, jnp.zeros((), inverse.dtype))
+
+
+def condensed(
+    program: Program, units: Units, L: Float[Array, "n n"], shift: Float[Array, ""] | None
+) -> DualForm | PrimalForm:
+    """The form with the smaller matrix, given L Lᵀ = Q + shift; None for no shift."""
+    rows = program.rows
+    if not program.bounded and rows.shape[0] <= rows.shape[1]:
+        both = over(L, jnp.concatenate([rows, program.p[None]]))
+        R, q = both[:-1], both[-1]
+        return DualForm(program, shift, L, R, R @ R.T, q, program.limits() + R @ q)
+    # The penalty stands between the rows and Q; a shift, between Q and rounding, needs room too.
+    eps = float(jnp.finfo(rows.dtype).eps)
+    size = eps**-0.5 * units.curvature
+    if shift is not None:
+        size = jnp.where(shift > 0, eps ** (-1 / 3) * units.stiffness, size)
+    return PrimalForm(program, shift, size / program.squares())
