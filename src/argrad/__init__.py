@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
-    from argrad.linear import CG
+    from argrad.linalg import CG
+    from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
     from argrad.status import SolveError, Status
@@ -50,7 +51,9 @@ _HOME = {
     "multiplier_range": "diagnose",
     "path": "diagnose",
     "implicit": "external",
-    "CG": "linear",
+    "CG": "linalg",
+    "linear_program": "quadratic",
+    "quadratic_program": "quadratic",
     "ball": "sets",
     "simplex": "sets",
     "sphere": "sets",

@@ -50,7 +50,7 @@ def quadratic_program(
 ) -> Solution:
     """The solution of a convex quadratic program, differentiable in all of its data.
 
-        minimise ½ yᵀQy + pᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
+    minimise ½ yᵀQy + pᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
     """
     given = _arrays(Q, p, G, h, A, b, lower, upper)
     start = None if init is None else _start(init, given)
@@ -65,11 +65,33 @@ def quadratic_program(
     return raise_if(solution, failed, solution.status, numbers, rows)
 
 
-def linear_program(c, G=None, h=None, A=None, b=None, *, lower=None, upper=None, init=None,
-                   max_steps=50, throw=True):
+def linear_program(
+    c,
+    G=None,
+    h=None,
+    A=None,
+    b=None,
+    *,
+    lower=None,
+    upper=None,
+    init=None,
+    max_steps=50,
+    throw=True,
+):
     n = jnp.shape(c)[0]
-    return quadratic_program(jnp.zeros((n, n), jnp.result_type(c, float)), c, G, h, A, b,
-                             lower=lower, upper=upper, init=init, max_steps=max_steps, throw=throw)
+    return quadratic_program(
+        jnp.zeros((n, n), jnp.result_type(c, float)),
+        c,
+        G,
+        h,
+        A,
+        b,
+        lower=lower,
+        upper=upper,
+        init=init,
+        max_steps=max_steps,
+        throw=throw,
+    )
 
 
 class _Given(NamedTuple):
@@ -87,8 +109,9 @@ class _Given(NamedTuple):
         none = jnp.zeros((0, n), dtype), jnp.zeros(0, dtype)
         A, b = none if self.A is None else (self.A, self.b)
         G, h = none if self.G is None else (self.G, self.h)
-        return Program((self.Q + self.Q.T) / 2, self.p, jnp.concatenate([A, G]), b, h, self.lower,
-                       self.upper)
+        return Program(
+            (self.Q + self.Q.T) / 2, self.p, jnp.concatenate([A, G]), b, h, self.lower, self.upper
+        )
 
     def split(self, equal, below):
         """Flat vectors over the rows as `Multipliers`."""
@@ -185,11 +208,18 @@ class _FactorSolver(lx.AbstractLinearSolver):
             new_left = flat - product(new)
             norm = jnp.linalg.norm(new_left)
             better = norm < now
-            return (jnp.where(better, new, u), jnp.where(better, new_left, left),
-                    jnp.where(better, norm, now), now, k + 1)
+            return (
+                jnp.where(better, new, u),
+                jnp.where(better, new_left, left),
+                jnp.where(better, norm, now),
+                now,
+                k + 1,
+            )
 
         norm = jnp.linalg.norm(left)
-        u, left, norm, _, k = lax.while_loop(unfinished, refine, (u, left, norm, jnp.full_like(norm, jnp.inf), 0))
+        u, left, norm, _, k = lax.while_loop(
+            unfinished, refine, (u, left, norm, jnp.full_like(norm, jnp.inf), 0)
+        )
         good = norm <= eps**0.5 * size
         res = lx.RESULTS
         return unravel(u), res.where(good, res.successful, res.stagnation), {}
@@ -247,9 +277,11 @@ def _value(point, program):
 @_value.defjvp
 def _value_jvp(primals, tangents):
     point, program = primals
+
     def lagrangian(program):
         y = point.y
         l = jnp.concatenate([point.equal, point.below])
         limits = jnp.where(jnp.isfinite(program.limits()), program.limits(), 0)
         return y @ (program.Q @ y) / 2 + program.p @ y + l @ (program.times(y) - limits)
+
     return _value(point, program), jax.jvp(lagrangian, (program,), (tangents[1],))[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import argrad as ag
-from argrad.linear.kkt import NO_ROW
+from argrad.linalg.kkt import NO_ROW
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, polish
 from argrad.solvers.quadratic_model import Flat
 

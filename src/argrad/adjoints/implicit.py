@@ -17,10 +17,10 @@ from jaxtyping import Array, PyTree
 
 from argrad.adjoints.base import AbstractAdjoint
 from argrad.conditions import KKT, Conditions, Gradient
-from argrad.linear.cg import CG
-from argrad.linear.cholesky import singular_threshold
-from argrad.linear.kkt import KKTInverse
-from argrad.linear.refinement import Refinement
+from argrad.linalg.cg import CG
+from argrad.linalg.cholesky import singular_threshold
+from argrad.linalg.kkt import KKTInverse
+from argrad.linalg.refinement import Refinement
 from argrad.solvers.constrained import constrained_minimum
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status, raise_if

@@ -18,7 +18,7 @@ from jaxtyping import Array, Int, PyTree, Scalar
 
 from argrad.adjoints import Implicit, Unrolled
 from argrad.bilevel.problem import Bilevel
-from argrad.linear.cg import conjugate_gradients
+from argrad.linalg.cg import conjugate_gradients
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status
 from argrad.transformation import Argmin

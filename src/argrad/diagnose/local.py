@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
-from argrad.linear.kkt import null_space_form
+from argrad.linalg.kkt import null_space_form
 from argrad.problem import extra_arguments, parameters, starting_point
 from argrad.rows import Layout
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, Polished, polish

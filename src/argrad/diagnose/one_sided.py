@@ -19,8 +19,8 @@ import numpy as np
 from scipy.optimize import linprog, nnls
 
 from argrad.diagnose.local import Local
-from argrad.linear.cholesky import DEFINITE
-from argrad.linear.kkt import NO_ROW, null_space_form
+from argrad.linalg.cholesky import DEFINITE
+from argrad.linalg.kkt import NO_ROW, null_space_form
 from argrad.rows import row_name
 from argrad.status import SolveError
 
@@ -61,8 +61,10 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     primal = np.asarray(inverse.primal)
     unopposed, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))
     excess = local.jacobian @ np.asarray(unopposed) + local.rows_dot
+    terms = np.abs(local.jacobian) @ np.abs(unopposed) + np.abs(local.rows_dot)
+    excess = np.where(np.abs(excess) > rank_tol(local) * terms, excess, 0)
     change = np.zeros_like(multipliers)
-    change[weak] = _cone(primal, local.jacobian[weak], excess[weak])
+    change[weak] = _cone(primal, local.jacobian[weak], excess[weak], rank_tol(local))
     force = jnp.asarray(a - change @ local.jacobian)
     d, dual = map(np.asarray, inverse.solve(force, jnp.asarray(b)))
     change = np.where(strong, dual, change)
@@ -91,18 +93,21 @@ def _check(local: Local, inverse, strong, b) -> None:
         )
 
 
-def _cone(primal: Array, rows: Array, excess: Array) -> Array:
+def _cone(primal: Array, rows: Array, excess: Array, tol: float) -> Array:
     """Multipliers ν >= 0 that bring the weak rows down to zero: least distance programming.
 
     In u = P^½ d the program is the shortest u with R u <= −excess (Lawson and Hanson 1974,
-    chapter 23), R = rows P^½.
+    chapter 23), R = rows P^½. Entries of R within `tol` of rounding are zero.
     """
-    if rows.shape[0] == 0 or np.all(excess <= 0):
+    most = np.max(excess, initial=0)
+    if most <= 0:
         return np.zeros(rows.shape[0])
     values, vectors = np.linalg.eigh((primal + primal.T) / 2)
     root = vectors * np.sqrt(np.maximum(values, 0))
     scaled = rows @ root
-    stacked = np.vstack([-scaled.T, excess[None]])
+    scaled[np.abs(scaled) <= tol * (np.abs(rows) @ np.abs(root))] = 0
+    largest = np.max(np.abs(scaled)) or 1
+    stacked = np.vstack([-scaled.T / largest, excess[None] / most])
     target = np.zeros(stacked.shape[0])
     target[-1] = 1
     weights, distance = nnls(stacked, target)
@@ -112,7 +117,7 @@ def _cone(primal: Array, rows: Array, excess: Array) -> Array:
             "nothing is feasible in that direction: to first order, the weakly active constraints "
             "contradict the others."
         )
-    return weights / -residual[-1]
+    return weights / -residual[-1] * most / largest**2
 
 
 def pressing(local: Local, multipliers: Array) -> Array:
@@ -139,6 +144,8 @@ def extreme_multipliers(local: Local, weights: Array) -> Array:
     at_hand = np.where(local.active, local.multipliers, 0)[active]
     below = active >= local.equalities
     gain = weights[active] @ vanishing
+    rounding = rank_tol(local) * (np.abs(weights[active]) @ np.abs(vanishing))
+    gain = np.where(np.abs(gain) > rounding, gain, 0)
     found = linprog(
         -gain / (np.max(np.abs(gain)) or 1),
         A_ub=-vanishing[below],
@@ -171,5 +178,9 @@ def vanishing_combinations(local: Local) -> Array:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     norms = np.where(norms > 0, norms, 1)
     left, sigma, _ = np.linalg.svd(rows / norms, full_matrices=True)
-    rank = np.sum(sigma > float(np.finfo(rows.dtype).eps) ** 0.625)
+    rank = np.sum(sigma > rank_tol(local))
     return left[:, rank:] / norms
+
+
+def rank_tol(local: Local) -> float:
+    return float(np.finfo(local.jacobian.dtype).eps) ** 0.625

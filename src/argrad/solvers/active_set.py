@@ -12,8 +12,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from argrad.constraints import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
-from argrad.linear.cholesky import DEFINITE
-from argrad.linear.kkt import NO_ROW, KKTInverse, kkt_inverse
+from argrad.linalg.cholesky import DEFINITE
+from argrad.linalg.kkt import NO_ROW, KKTInverse, kkt_inverse
 from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
 
 POLISHING_STEPS = 20

@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from argrad.conditions import Point
-from argrad.linear.cholesky import INDEFINITE, SINGULAR
-from argrad.linear.kkt import NO_ROW
+from argrad.linalg.cholesky import INDEFINITE, SINGULAR
+from argrad.linalg.kkt import NO_ROW
 from argrad.problem import Problem
 from argrad.rows import Pieces
 from argrad.solvers.active_set import POLISHING_STEPS, WEAKLY_ACTIVE, Polished, polish

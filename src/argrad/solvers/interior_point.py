@@ -193,14 +193,18 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         cut = restoring & (~found.accepted | (found.length < 0.05))
         stuck = ~found.accepted & ~begins & ~(restoring & (state.curved == 0))
         curved = jnp.where(begins, 0, jnp.maximum(state.curved, cut))
+        # Where the finest relaxation is at its minimum, nothing that this moved is left to gain.
+        margin = relaxation(barrier) ** 0.5
+        finest = (barrier <= final) & (now.violated > 100 * margin)
         slope = _violation_slope(model, e)
+        slope = jnp.where(finest, jnp.minimum(slope, move.slope_size), slope)
         least = (slope <= tol * jnp.minimum(1, now.violated)) | stuck
         infeasible = restoring & least & (now.violated > tol)
         ends = accepted & restoring
         ends &= found.violated <= jnp.maximum(_RESTORED * state.began, 0.1 * tol)
         began = jnp.where(begins, now.violated, jnp.where(ends, jnp.inf, state.began))
         # The relaxation goes with the barrier; at its minimum it has to be made finer.
-        finer = restoring & (move.slope_size <= 0.1 * relaxation(barrier) ** 0.5)
+        finer = restoring & (move.slope_size <= 0.1 * margin)
 
         multipliers = state.multipliers + move.multipliers * jnp.where(
             jnp.arange(state.multipliers.size) < e, found.length, found.dual_length

@@ -17,8 +17,8 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Num, PyTree
 
-from argrad.linear.cg import conjugate_gradients
-from argrad.linear.cholesky import (
+from argrad.linalg.cg import conjugate_gradients
+from argrad.linalg.cholesky import (
     DEFINITE,
     INDEFINITE,
     SINGULAR,

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from argrad.constraints import Piecewise, Rows
-from argrad.linear.cholesky import INDEFINITE
+from argrad.linalg.cholesky import INDEFINITE
 from argrad.problem import Problem
 from argrad.rows import Constraints, Pieces
 from argrad.solvers.active_set import Polished

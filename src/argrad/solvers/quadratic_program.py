@@ -8,7 +8,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from argrad.solvers.active_set import WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Start, candidate
-from argrad.solvers.quadratic_program_careful import NAMED, Found, accepted, careful, examined, parts
+from argrad.solvers.quadratic_program_careful import (
+    NAMED,
+    Found,
+    accepted,
+    careful,
+    examined,
+    parts,
+)
 from argrad.solvers.quadratic_program_data import Program, once, units
 from argrad.solvers.quadratic_program_forms import (
     DualForm,

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from argrad.linear.cholesky import DEFINITE
-from argrad.linear.kkt import NO_ROW, null_space_form
+from argrad.linalg.cholesky import DEFINITE
+from argrad.linalg.kkt import NO_ROW, null_space_form
 from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Candidate, Start, candidate

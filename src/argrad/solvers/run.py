@@ -11,7 +11,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
-from argrad.linear.cholesky import INDEFINITE, SINGULAR, Factor
+from argrad.linalg.cholesky import INDEFINITE, SINGULAR, Factor
 from argrad.problem import Problem
 from argrad.solvers.choice import choose_solver
 from argrad.solvers.newton import GOING, NONFINITE, STALLED, UNBOUNDED, Newton

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from argrad.linear.cholesky import DEFINITE, INDEFINITE, SINGULAR, factorise, no_factor
+from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR, factorise, no_factor
 
 
 def symmetric(rng, eigenvalues):

@@ -6,7 +6,7 @@ import optimistix as optx
 import pytest
 
 import argrad as ag
-from argrad.linear.cg import conjugate_gradients
+from argrad.linalg.cg import conjugate_gradients
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from jax import lax
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
-from argrad.linear.cholesky import DEFINITE, INDEFINITE, SINGULAR, singular_threshold
+from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR, singular_threshold
 
 NO_ROW = -1
 _SMALL = 64  # variables up to which two decompositions cost a millisecond or two

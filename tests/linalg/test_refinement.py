@@ -9,7 +9,7 @@ import lineax as lx
 import numpy as np
 import pytest
 
-from argrad.linear.refinement import Refinement
+from argrad.linalg.refinement import Refinement
 
 D, M = 8, 3
 EPS = np.finfo(float).eps

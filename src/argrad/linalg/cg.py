@@ -14,7 +14,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from argrad.linear.cholesky import singular_threshold
+from argrad.linalg.cholesky import singular_threshold
 
 Vector = Float[Array, " d"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.linalg import null_space
 
-from argrad.linear import kkt
-from argrad.linear.cholesky import DEFINITE, INDEFINITE, SINGULAR
-from argrad.linear.kkt import NO_ROW
+from argrad.linalg import kkt
+from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR
+from argrad.linalg.kkt import NO_ROW
 
 D, M = 7, 4
 lagrangian_form, null_space_form = jax.jit(kkt.lagrangian_form), jax.jit(kkt.null_space_form)
