@@ -1,6 +1,18 @@
 """Tests run in float64; examples in docstrings and pages in float32, as a user finds JAX."""
 
+import os
 import signal
+
+import jaxlib
+
+# Tests compile much and run little: have XLA compile quickly, three times as quickly in all. Only
+# for releases known to have these flags, because XLA aborts on one that it does not know.
+if jaxlib.__version__.startswith("0.10."):
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1",
+    )
 
 import jax
 import pytest
