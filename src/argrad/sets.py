@@ -257,9 +257,9 @@ def sphere(
       one with the largest multiplier.
 
     >>> import jax.numpy as jnp, argrad as ag
-    >>> nearest = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2), subject_to=[ag.sphere()])
-    >>> nearest(jnp.array([0.0, 0.5]), jnp.ones(2)).round(2)
-    Array([0., 1.], dtype=float32)
+    >>> nearest = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2), subject_to=[ag.sphere(2.5)])
+    >>> nearest(jnp.array([0.3, 0.4]), jnp.ones(2)).round(2)
+    Array([1.5, 2. ], dtype=float32)
     """
     _check(radius, norm, centre, "sphere")
     if norm == 2:
