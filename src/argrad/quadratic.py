@@ -6,10 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
-import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions, Point
@@ -217,7 +216,7 @@ class _FactorSolver(lx.AbstractLinearSolver):
             )
 
         norm = jnp.linalg.norm(left)
-        u, left, norm, _, k = lax.while_loop(
+        u, left, norm, *_ = lax.while_loop(
             unfinished, refine, (u, left, norm, jnp.full_like(norm, jnp.inf), 0)
         )
         good = norm <= eps**0.5 * size

@@ -188,11 +188,10 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         # Restoration begins where no step is acceptable although constraints are violated. It
         # ends well where little of the violation is left, badly where that cannot be lowered.
         begins = ~found.accepted & ~restoring & (now.violation > tol)
-        # It is done by the method of Gauss and Newton, by Newton's once steps are cut short: where
-        # much of the violation has to stay, the former zigzags.
-        cut = restoring & (~found.accepted | (found.length < 0.05))
+        # It is done by the method of Gauss and Newton, and by Newton's once steps are cut short or
+        # gain little: where much of the violation has to stay, the former zigzags.
+        cut = ~found.accepted | (found.length < 0.05) | (found.poor & (found.length == 1))
         stuck = ~found.accepted & ~begins & ~(restoring & (state.curved == 0))
-        curved = jnp.where(begins, 0, jnp.maximum(state.curved, cut))
         # Where the finest relaxation is at its minimum, nothing that this moved is left to gain.
         margin = relaxation(barrier) ** 0.5
         finest = (barrier <= final) & (now.violated > 100 * margin)
@@ -205,6 +204,7 @@ class InteriorPoint(optx.AbstractMinimiser[PyTree, Any, InteriorPointState]):
         began = jnp.where(begins, now.violated, jnp.where(ends, jnp.inf, state.began))
         # The relaxation goes with the barrier; at its minimum it has to be made finer.
         finer = restoring & (move.slope_size <= 0.1 * margin)
+        curved = jnp.where(begins, 0, jnp.maximum(state.curved, restoring & (cut | finer)))
 
         multipliers = state.multipliers + move.multipliers * jnp.where(
             jnp.arange(state.multipliers.size) < e, found.length, found.dual_length

@@ -130,6 +130,7 @@ class Found(NamedTuple):
     violated: Float[Array, ""]
     accepted: Bool[Array, ""]
     enlarges: Bool[Array, ""]
+    poor: Bool[Array, ""]  # a tenth or less of what a quadratic model promised
     entry: Float[Array, " 2"]
 
 
@@ -172,8 +173,8 @@ def line_search(flat: Flat, v, model: Model, move: Move, now: Now) -> Found:
         )
         good = jnp.where(restoring, armijo, passes & jnp.where(steep, armijo, either))
         good &= jnp.isfinite(value) & jnp.isfinite(v_new) & jnp.isfinite(m_new)
-        enlarges = ~(steep & armijo)
-        return new, slack, jnp.stack([length, violation_of(c, e), good, enlarges])
+        enlarges, poor = ~(steep & armijo), merit - m_new < 0.05 * jnp.abs(move.slope)
+        return new, slack, jnp.stack([length, violation_of(c, e), good, enlarges, poor])
 
     fraction = jnp.maximum(0.99, 1 - now.barrier)
     allowed = jnp.where(restoring, 1.0, _to_boundary(now.slack, move.slack, fraction))
@@ -184,7 +185,7 @@ def line_search(flat: Flat, v, model: Model, move: Move, now: Now) -> Found:
         return (numbers[2] == 0) & (numbers[0] > _SHORTEST * allowed)
 
     zero = jnp.zeros_like(allowed)
-    start = (v, now.slack, jnp.stack([2 * allowed, zero, zero, zero]))
+    start = (v, now.slack, jnp.stack([2 * allowed, zero, zero, zero, zero]))
     new, slack, numbers = lax.while_loop(unfinished, attempt, start)
     return Found(
         v=new,
@@ -194,5 +195,6 @@ def line_search(flat: Flat, v, model: Model, move: Move, now: Now) -> Found:
         violated=numbers[1],
         accepted=numbers[2] > 0,
         enlarges=numbers[3] > 0,
+        poor=numbers[4] > 0,
         entry=jnp.stack([(1 - 1e-5) * violation, merit - 1e-8 * violation]),
     )

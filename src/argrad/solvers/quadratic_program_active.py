@@ -48,14 +48,16 @@ class Candidate(NamedTuple):
 
 def candidate(form: DualForm | PrimalForm, units: Units, start: Start) -> Candidate:
     """Exchange rows until signs are right or progress ends, and refine what is found."""
-    exchange = _exchange_dual if isinstance(form, DualForm) else _exchange_primal
-    y, l, held, factor, steps = exchange(form, units, start)
+    if isinstance(form, DualForm):
+        y, l, held, factor, steps = _exchange_dual(form, units, start)
+    else:
+        y, l, held, factor, steps = _exchange_primal(form, units, start)
     e = form.program.equalities
 
     def unfinished(carry):
         _, _, now, before, steps = carry[:5]
         error = now.error(held)
-        return (error > 64 * eps) & (error < 0.5 * before) & (steps < _REFINEMENTS)
+        return (error > eps**0.9) & (error < 0.5 * before) & (steps < _REFINEMENTS)
 
     def refine(carry):
         y, l, now, _, steps, _ = carry
@@ -111,7 +113,7 @@ def _exchange_dual(form: DualForm, units: Units, start: Start):
     m = offset.size
     equal = jnp.arange(m) < program.equalities
     tol = float(jnp.finfo(offset.dtype).eps) ** 0.75
-    centre = 0.0
+    centre = jnp.zeros_like(start.y)
     if form.shift is not None:  # what was added to Q pulls towards `start`: a proximal step
         centre = form.shift * forwards(form.L, start.y)
         offset = offset - form.R @ centre
