@@ -1,0 +1,114 @@
+"""Quadratic and linear programs against their optimality conditions and central differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import argrad as ag
+
+n, m, e = 6, 4, 2
+
+
+def random_program(rng, active=2):
+    """A strictly convex program with `active` of its inequalities active at a known solution."""
+    root = rng.normal(size=(n, n))
+    Q = root @ root.T + 0.1 * np.eye(n)
+    G, A, y = rng.normal(size=(m, n)), rng.normal(size=(e, n)), rng.normal(size=n)
+    on = np.arange(m) < active
+    mu = np.where(on, rng.uniform(0.5, 2, size=m), 0)
+    h = G @ y + np.where(on, 0, rng.uniform(0.5, 2, size=m))
+    lam = rng.normal(size=e)
+    p = -(Q @ y + G.T @ mu + A.T @ lam)
+    return (Q, p, G, h, A, A @ y), y, mu, lam
+
+
+solve = jax.jit(lambda *data: ag.quadratic_program(*data))
+quiet = lambda *data: ag.quadratic_program(*data, throw=False)
+
+
+def test_solution_multipliers_and_value_are_those_it_was_made_of(rng):
+    for _ in range(20):
+        data, y, mu, lam = random_program(rng, active=int(rng.integers(0, m + 1)))
+        found = solve(*data)
+        scale = 1 + np.abs(y).max() + mu.max() + np.abs(lam).max()
+        np.testing.assert_allclose(found.primal, y, atol=1e-10 * scale)
+        np.testing.assert_allclose(found.multipliers.inequality, mu, atol=1e-9 * scale)
+        np.testing.assert_allclose(found.multipliers.equality, lam, atol=1e-9 * scale)
+        np.testing.assert_allclose(found.value, y @ data[0] @ y / 2 + data[1] @ y, rtol=1e-9)
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_derivative_with_respect_to_each_datum(rng, central_difference, which):
+    data, *_ = random_program(rng)
+    weights = rng.normal(size=n)
+
+    def upper(datum):
+        changed = (*data[:which], datum, *data[which + 1 :])
+        return weights @ solve(*changed).primal
+
+    exact = jax.grad(upper)(jnp.asarray(data[which]))
+    expected = central_difference(upper, data[which], h=1e-4)
+    np.testing.assert_allclose(exact, expected, atol=1e-7 * (1 + np.abs(expected).max()))
+
+
+def test_forward_mode_agrees_with_reverse(rng):
+    data, *_ = random_program(rng)
+    primal = lambda p: solve(data[0], p, *data[2:]).primal
+    p = jnp.asarray(data[1])
+    forward, reverse = jax.jacfwd(primal)(p), jax.jacrev(primal)(p)
+    np.testing.assert_allclose(forward, reverse, atol=1e-10 * (1 + np.abs(forward).max()))
+
+
+def test_an_infeasible_and_an_unbounded_element_leave_their_neighbours_alone(rng):
+    batch = [list(random_program(rng)[0]) for _ in range(4)]
+    batch[1][2] = np.concatenate([batch[1][2][:1], -batch[1][2][:1], batch[1][2][2:]])
+    batch[1][3] = np.concatenate([[-1.0, -1.0], batch[1][3][2:]])  # g y <= −1 and −g y <= −1
+    batch[2][0], batch[2][2] = np.zeros((n, n)), np.zeros((m, n))
+    batch[2][3] = np.ones(m)
+    stacked = [jnp.asarray(np.stack(data)) for data in zip(*batch, strict=True)]
+    found = jax.jit(jax.vmap(quiet))(*stacked)
+    expected = [ag.Status.converged, ag.Status.infeasible, ag.Status.unbounded, ag.Status.converged]
+    for i, status in enumerate(expected):
+        assert jax.tree.map(lambda a, i=i: a[i], found.status) == status
+    for i in (0, 3):
+        np.testing.assert_allclose(found.primal[i], solve(*batch[i]).primal, atol=1e-9)
+    loss = lambda p: jnp.sum(jax.vmap(quiet)(stacked[0], p, *stacked[2:]).primal)
+    gradient = np.asarray(jax.grad(loss)(stacked[1]))
+    assert np.isfinite(gradient[[0, 3]]).all()
+    assert np.isnan(gradient[[1, 2]]).any(axis=1).all()
+
+
+def test_a_warm_start_leads_to_the_same_solution(rng):
+    warm = jax.jit(lambda start, *data: ag.quadratic_program(*data, init=start))
+    data, *_ = random_program(rng)
+    before = solve(*data)
+    for _ in range(5):
+        changed = (data[0], data[1] + 0.3 * rng.normal(size=n), *data[2:])
+        np.testing.assert_allclose(warm(before, *changed).primal, solve(*changed).primal, atol=1e-9)
+
+
+def test_linear_program_at_a_vertex_moves_with_its_rows(rng):
+    A, b, c = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([4.0, 6.0]), -np.array([1.0, 1.0])
+    G = np.concatenate([A, -np.eye(2)])
+
+    def primal(b):
+        return ag.linear_program(c, G, jnp.concatenate([b, jnp.zeros(2)])).primal
+
+    np.testing.assert_allclose(primal(jnp.asarray(b)), np.linalg.solve(A, b), atol=1e-10)
+    np.testing.assert_allclose(jax.jacobian(primal)(jnp.asarray(b)), np.linalg.inv(A), atol=1e-10)
+
+
+def test_what_is_not_convex_is_refused():
+    with pytest.raises(ag.SolveError, match="convex"):
+        ag.quadratic_program(np.diag([1.0, -1.0]), np.ones(2), lower=-np.ones(2), upper=np.ones(2))
+
+
+def test_a_row_stated_twice_is_solved_but_not_differentiated():
+    G, h = np.array([[1.0, 0.0], [1.0, 0.0]]), np.zeros(2)
+    program = lambda p: ag.quadratic_program(np.eye(2), p, G, h)
+    found = program(jnp.array([-1.0, 1.0]))
+    assert found.status == ag.Status.dependent
+    np.testing.assert_allclose(found.primal, [0, -1], atol=1e-10)
+    with pytest.raises(Exception, match="depend on each other"):
+        jax.grad(lambda p: program(p).primal.sum())(jnp.array([-1.0, 1.0]))
