@@ -33,8 +33,9 @@ def directional(
 
     >>> import argrad as ag
     >>> capped = ag.argmin(lambda y, x: (y - x) ** 2, subject_to=[ag.box(None, 1.0)])
-    >>> ag.directional(capped, 1.0, 1.0, 0.0), ag.directional(capped, 1.0, -1.0, 0.0)
-    (Array(0., dtype=float32), Array(-1., dtype=float32))
+    >>> ahead, back = (ag.directional(capped, 1.0, side, 0.0) for side in (1.0, -1.0))
+    >>> print(f"{abs(ahead):.3f} {back:.3f}")
+    0.000 -1.000
     """
     of_value = isinstance(solve, Value)
     argmin = solve.solve if isinstance(solve, Value) else solve

@@ -167,6 +167,6 @@ def rates(argmin: Argmin, y: PyTree, multipliers, active, x: PyTree, direction, 
 
     (_, c, jacobian), (stationarity_dot, c_dot, _) = jax.jvp(parts, (x,), (direction,))
     hessian = lagrangian_hessian(flat_problem(argmin.problem, y, x, args), v, multipliers)
-    inverse = null_space_form(hessian, jacobian, active)
+    inverse = null_space_form(hessian, jacobian, active, 1 + jnp.abs(v))
     p, change = inverse.solve(-stationarity_dot, jnp.where(active, -c_dot, 0))
     return c, p, change, jacobian @ p + c_dot

@@ -56,7 +56,8 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     weak = local.active & ~strong
     a = -(local.gradient_dot + multipliers @ local.jacobian_dot)
     b = np.where(strong, -local.rows_dot, 0)
-    inverse = null_space_form(*map(jnp.asarray, (hessian, local.jacobian, strong)))
+    units = 1 + np.abs(local.v)
+    inverse = null_space_form(*map(jnp.asarray, (hessian, local.jacobian, strong, units)))
     _check(local, inverse, strong, b)
     primal = np.asarray(inverse.primal)
     unopposed, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))

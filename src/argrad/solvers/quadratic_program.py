@@ -13,7 +13,6 @@ from argrad.solvers.quadratic_program_careful import (
     Found,
     accepted,
     careful,
-    examined,
     parts,
 )
 from argrad.solvers.quadratic_program_data import Program, once, units
@@ -73,19 +72,14 @@ def solve_quadratic_program(program: Program, start: Start | None, max_steps: in
     form = condensed(program, sizes, L, None)
     begin = _guess(form) if start is None else start
     best = candidate(form, sizes, begin)
-    activity, norm, violation = examined(program, sizes, best)
-    regular = form.independent(best.factor, best.held) & ~jnp.any(activity == WEAKLY_ACTIVE)
+    regular = form.independent(best.factor, best.held) & ~jnp.any(best.activity == WEAKLY_ACTIVE)
     certain = posed & regular & (best.error <= accepted(dtype))
     plain = Found(
         form=parts(form),
         best=best,
         scale=jnp.ones_like(program.p),
-        activity=activity,
         status=Status.converged,
         named=jnp.full(min(NAMED, m), -1),
-        steps=best.steps,
-        gradient_norm=norm,
-        violation=violation,
     )
     found = once(
         ~certain,
@@ -101,12 +95,12 @@ def solve_quadratic_program(program: Program, start: Start | None, max_steps: in
         y=best.y,
         l=best.l,
         held=best.held,
-        activity=found.activity[e:],
+        activity=best.activity[e:],
         status=found.status,
-        iterations=found.steps,
-        gradient_norm=found.gradient_norm,
+        iterations=best.steps,
+        gradient_norm=best.gradient_norm,
         step_norm=best.step_norm,
-        violation=found.violation,
+        violation=best.violation,
         rows=Rows(found.named, program.layout()),
         form=found.form,
         factor=best.factor,

@@ -15,6 +15,7 @@ from jax import lax
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
+from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_data import Residual, Units, residual
 from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, backwards, forwards
 
@@ -31,7 +32,7 @@ class Start(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A point on the rows that are held.
+    """A point on the rows that are held, and what is known of it.
 
     `factor` is that of the held rows; `error` the largest residual of all optimality conditions,
     signs included, relative to the sizes of their terms, infinite for NaN.
@@ -44,6 +45,9 @@ class Candidate(NamedTuple):
     error: Float[Array, ""]
     step_norm: Float[Array, ""]
     steps: Int[Array, ""]
+    activity: Int[Array, " m"]
+    gradient_norm: Float[Array, ""]
+    violation: Float[Array, ""]
 
 
 def candidate(form: DualForm | PrimalForm, units: Units, start: Start) -> Candidate:
@@ -79,11 +83,23 @@ def candidate(form: DualForm | PrimalForm, units: Units, start: Start) -> Candid
     carry = (y, l, now, infinite, jnp.array(0), unknown)
     y, l, now, _, refinements, step_norm = lax.while_loop(unfinished, refine, carry)
     below = jnp.arange(l.size) >= e
-    negative = jnp.where(below & held, -l * units.norms / now.force, 0)
-    excess = jnp.where(below & ~held, -now.slack / now.reach, 0)
-    error = jnp.maximum(now.error(held), jnp.max(jnp.maximum(negative, excess), initial=0.0))
-    error = jnp.where(jnp.isnan(error), jnp.inf, error)
-    return Candidate(y, l, held, factor, error, step_norm, steps + refinements)
+    force, short = l * units.norms / now.force, now.slack / now.reach
+    wrong = jnp.where(below, -jnp.where(held, force, short), 0)
+    error = jnp.maximum(now.error(held), jnp.max(wrong, initial=0.0))
+    touching = jnp.where(short <= eps**0.75, WEAKLY_ACTIVE, INACTIVE)
+    activity = jnp.where(force > eps**0.75, STRONGLY_ACTIVE, touching)
+    return Candidate(
+        y=y,
+        l=l,
+        held=held,
+        factor=factor,
+        error=jnp.where(jnp.isnan(error), jnp.inf, error),
+        step_norm=step_norm,
+        steps=steps + refinements,
+        activity=jnp.where(below, activity, STRONGLY_ACTIVE),
+        gradient_norm=jnp.linalg.norm(now.gradient),
+        violation=now.violation(e),
+    )
 
 
 class _Progress(NamedTuple):

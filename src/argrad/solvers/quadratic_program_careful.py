@@ -13,7 +13,7 @@ from argrad.linalg.kkt import NO_ROW, null_space_form
 from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Candidate, Start, candidate
-from argrad.solvers.quadratic_program_data import Program, Units, residual, units
+from argrad.solvers.quadratic_program_data import Program, residual, units
 from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, condensed, convex_factor
 from argrad.status import Status
 
@@ -27,12 +27,8 @@ class Found(eqx.Module):
     form: DualForm | PrimalForm
     best: Candidate
     scale: Float[Array, " n"]
-    activity: Int[Array, " m"]
     status: Any
     named: Int[Array, " k"]
-    steps: Int[Array, ""]
-    gradient_norm: Float[Array, ""]
-    violation: Float[Array, ""]
 
 
 def accepted(dtype) -> float:
@@ -45,23 +41,6 @@ def parts(form: DualForm | PrimalForm) -> DualForm | PrimalForm:
     shift = jnp.zeros((), form.program.p.dtype) if form.shift is None else form.shift
     pick = lambda form: (form.program, form.shift)
     return eqx.tree_at(pick, form, (None, shift), is_leaf=lambda leaf: leaf is None)
-
-
-def examined(
-    program: Program, sizes: Units, best: Candidate
-) -> tuple[Int[Array, " m"], Float[Array, ""], Float[Array, ""]]:
-    """Activity of all rows, ‖∇f + Jᵀl‖ and the largest violation."""
-    now = residual(program, sizes, best.y, best.l)
-    tol = float(jnp.finfo(best.y.dtype).eps) ** 0.75
-    touching = jnp.where(now.slack <= tol * now.reach, WEAKLY_ACTIVE, INACTIVE)
-    activity = jnp.where(best.l * sizes.norms > tol * now.force, STRONGLY_ACTIVE, touching)
-    below = jnp.arange(program.size) >= program.equalities
-    violation = jnp.where(below, -now.slack, jnp.abs(now.slack))
-    return (
-        jnp.where(below, activity, STRONGLY_ACTIVE),
-        jnp.linalg.norm(now.gradient),
-        jnp.maximum(jnp.max(violation, initial=0.0), 0),
-    )
 
 
 def variable_scale(program: Program) -> Float[Array, " n"]:
@@ -121,22 +100,28 @@ def careful(original: Program, start: Start, first: Candidate, max_steps: int) -
     best = first._replace(error=jnp.full_like(first.error, jnp.inf))
     _, it, best = lax.while_loop(unfinished, approach, (turn, it, best))
     optimal = best.error <= enough
-    status, guilty, activity = _judge(program, sizes, rows, it, best, optimal)
+    status, guilty = _judge(program, rows, it, best, optimal)
     status = Status.where(convex, status, Status.nonconvex)
     status = Status.where(_finite(original), status, Status.nonfinite_start)
     named = jnp.zeros(0, int)
     if guilty.size:
         weight, order = lax.top_k(guilty, min(NAMED, guilty.size))
         named = jnp.where(weight > 1e-3, order, -1)
-    steps = best.steps + it.steps
-    best = best._replace(y=best.y * scale, l=best.l * rescale)
-    _, norm, violation = examined(original, units(original), best)
-    return Found(parts(form), best, scale, activity, status, named, steps, norm, violation)
+    y, l = best.y * scale, best.l * rescale
+    now = residual(original, units(original), y, l)
+    best = best._replace(
+        y=y,
+        l=l,
+        steps=best.steps + it.steps,
+        gradient_norm=jnp.linalg.norm(now.gradient),
+        violation=now.violation(original.equalities),
+    )
+    return Found(parts(form), best, scale, status, named)
 
 
-def _judge(program: Program, sizes: Units, rows, it, best: Candidate, optimal: Bool[Array, ""]):
-    """The status, how much each row has to do with it, and the activity of the rows."""
-    activity, _, _ = examined(program, sizes, best)
+def _judge(program: Program, rows, it, best: Candidate, optimal: Bool[Array, ""]):
+    """The status, and how much each row has to do with it."""
+    activity = best.activity
     weak = activity == WEAKLY_ACTIVE
     jacobian = jnp.pad(program.jacobian(), ((0, 1), (0, 0)))  # there may be no row at all
     both = jnp.stack([activity == STRONGLY_ACTIVE, activity != INACTIVE])
@@ -158,7 +143,7 @@ def _judge(program: Program, sizes: Units, rows, it, best: Candidate, optimal: B
     guilty = jnp.where(status == Status.infeasible, proof, 0)
     guilty = jnp.where(status == Status.kink, weak, guilty)
     guilty = jnp.where(status == Status.dependent, jnp.arange(weak.size) == dependent, guilty)
-    return status, guilty.astype(proof.dtype), activity
+    return status, guilty.astype(proof.dtype)
 
 
 def _finite(program: Program) -> Bool[Array, ""]:

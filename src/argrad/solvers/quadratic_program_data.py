@@ -134,6 +134,12 @@ class Residual(NamedTuple):
         gradient = jnp.max(jnp.abs(self.gradient)) / self.force
         return jnp.maximum(gradient, jnp.max(short, initial=0.0))
 
+    def violation(self, equalities: int) -> Float[Array, ""]:
+        """The most by which any limit is violated."""
+        equal = jnp.arange(self.slack.size) < equalities
+        excess = jnp.where(equal, jnp.abs(self.slack), -self.slack)
+        return jnp.maximum(jnp.max(excess, initial=0.0), 0)
+
 
 def units(program: Program) -> Units:
     """Sizes of the data."""

@@ -49,8 +49,12 @@ class Form(Protocol):
 
 
 def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
-    """The lower factor, NaN where there is none."""
-    return lax.linalg.cholesky(matrix, symmetrize_input=False)
+    """The lower factor, NaN where there is none.
+
+    LAPACK stores matrices the other way round than XLA; of a symmetric one the transpose is the
+    same without a copy.
+    """
+    return lax.linalg.cholesky(matrix.T, symmetrize_input=False)
 
 
 def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Float[Array, ""]:
