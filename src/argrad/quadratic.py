@@ -5,32 +5,42 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax as lx
+import numpy as np
 from jax import lax
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
-from argrad.adjoints.implicit import LinearRule, implicit_function
-from argrad.conditions import Conditions, Point
-from argrad.solvers.constrained import ConstrainedOutcome
-from argrad.solvers.quadratic_program import Solved, solve_quadratic_program
+from argrad.quadratic_adjoint import differentiable, value
+from argrad.solvers.active_set import STRONGLY_ACTIVE
+from argrad.solvers.quadratic_program import solve_quadratic_program
 from argrad.solvers.quadratic_program_active import Start
 from argrad.solvers.quadratic_program_data import Program
-from argrad.status import found, raise_if
+from argrad.status import Rows, found, raise_if
 from argrad.transformation import Solution
 
 
 class Multipliers(NamedTuple):
-    """One entry a kind of constraint, shaped like its limits; None where there is none.
+    """Multipliers of a quadratic program, shaped like the limits; None where there are none.
 
-    In the Lagrangian ½yᵀQy + pᵀy + μᵀ(Gy − h) + λᵀ(Ay − b) + lowerᵀ(l − y) + upperᵀ(y − u) all but
-    those of equalities are nonnegative.
+    Those of the Lagrangian
+
+        ½ yᵀQy + pᵀy + inequalityᵀ(G y − h) + equalityᵀ(A y − b) + lowerᵀ(lower limit − y)
+            + upperᵀ(y − upper limit)
+
+    all but `equality` nonnegative.
     """
 
-    inequality: Any = None
-    equality: Any = None
-    lower: Any = None
-    upper: Any = None
+    inequality: Float[Array, " i"] | None
+    equality: Float[Array, " e"] | None
+    lower: Float[Array, " n"] | None
+    upper: Float[Array, " n"] | None
+
+
+class Activity(NamedTuple):
+    """0 where inactive, 1 where weakly, 2 where strongly active; None where there is no row."""
+
+    inequality: Int[Array, " i"] | None
+    lower: Int[Array, " n"] | None
+    upper: Int[Array, " n"] | None
 
 
 def quadratic_program(
@@ -47,11 +57,53 @@ def quadratic_program(
     max_steps: int = 50,
     throw: bool = True,
 ) -> Solution:
-    """The solution of a convex quadratic program, differentiable in all of its data.
+    """Solve a convex quadratic program; the solution is differentiable in all of its data.
 
-    minimise ½ yᵀQy + pᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
+        minimise ½ yᵀQy + pᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
+
+    What is None is not there; infinite limits limit nothing, bounds broadcast against p. Of a Q
+    that is not symmetric, (Q + Qᵀ)/2 counts, and the derivative with respect to Q is symmetric.
+    This is a JAX function: `jit`, `vmap`, and derivatives of any order in either mode.
+
+    Returns a `Solution`: `primal` is y*; `value`, differentiated by the envelope theorem, the
+    objective; `multipliers` a `Multipliers`; `activity` an `Activity`. `status` and `step_norm`
+    (NaN where rounding left nothing to refine) are as for `argmin`.
+
+    - `init`: a solution of a program of the same shapes, as a warm start: the rows it found active
+      are tried first. It has no influence on what is found but in rounding, nor a derivative.
+    - `max_steps`: the most steps of the interior point method, which is only begun where
+      exchanging active rows does not lead to the solution.
+    - `throw`: raise SolveError, also inside `jit`, where there is no solution: nothing is
+      feasible (the error names the rows that cannot be met together), the objective falls for
+      ever, Q has negative curvature. Where only the derivative does not exist, the error is
+      raised when it is asked for: the solution is not unique, active rows depend on each other,
+      or one is weakly active. With False `status` says so, for each element of a batch, and
+      derivatives are NaN there.
+
+    The solution satisfies the optimality conditions to rounding: active rows are exchanged until
+    all signs are right, each exchange one Cholesky factor of a matrix with a row for each
+    constraint or for each variable, whichever are fewer. Derivatives use the last factor.
+
+    Where many programs share Q, G and A, give them to `vmap` with `in_axes=None`, so that they are
+    factorised once. A loop that solves one program after another is quickest with `init`.
+
+    Raises ValueError for arrays that do not fit together, and, where their values are known, for
+    NaN or contradictory bounds; with `throw=False` these are a status, too.
+
+    Source: Amos and Kolter 2017, arXiv:1703.00443.
+
+    >>> import jax, jax.numpy as jnp, argrad as ag
+    >>> Q, p = 2 * jnp.eye(2), jnp.array([-2.0, -4.0])
+    >>> G, h = jnp.array([[1.0, 1.0]]), jnp.array([2.0])
+    >>> solution = ag.quadratic_program(Q, p, G, h)  # the point of y1 + y2 <= 2 nearest to (1, 2)
+    >>> solution.primal.round(4), solution.multipliers.inequality.round(4)
+    (Array([0.5, 1.5], dtype=float32), Array([1.], dtype=float32))
+    >>> jax.jacobian(lambda h: ag.quadratic_program(Q, p, G, h).primal)(h).round(4)
+    Array([[0.5], [0.5]], dtype=float32)
     """
-    given = _arrays(Q, p, G, h, A, b, lower, upper)
+    given = _given(Q, p, G, h, A, b, lower, upper, throw)
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
     start = None if init is None else _start(init, given)
     solution, failed, rows = _solve(given, start, max_steps, throw)
     if not throw:
@@ -65,222 +117,186 @@ def quadratic_program(
 
 
 def linear_program(
-    c,
-    G=None,
-    h=None,
-    A=None,
-    b=None,
+    c: Float[Array, " n"],
+    G: Float[Array, "i n"] | None = None,
+    h: Float[Array, " i"] | None = None,
+    A: Float[Array, "e n"] | None = None,
+    b: Float[Array, " e"] | None = None,
     *,
-    lower=None,
-    upper=None,
-    init=None,
-    max_steps=50,
-    throw=True,
-):
-    n = jnp.shape(c)[0]
+    lower: Float[Array, " n"] | float | None = None,
+    upper: Float[Array, " n"] | float | None = None,
+    init: Solution | None = None,
+    max_steps: int = 50,
+    throw: bool = True,
+) -> Solution:
+    """Solve a linear program; the solution is differentiable in all of its data.
+
+        minimise cᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
+
+    Everything is as for `quadratic_program`. A solution that is unique is a vertex, which moves
+    with the limits and rows that meet there but not with c: that derivative is zero. For one that
+    moves with c, add curvature: `quadratic_program(strength * jnp.eye(n), c, ...)`.
+
+    >>> import jax, jax.numpy as jnp, argrad as ag
+    >>> G, h = jnp.array([[1.0, 0.0], [1.0, 2.0]]), jnp.array([2.0, 4.0])
+    >>> best = lambda h: ag.linear_program(jnp.array([-1.0, -1.0]), G, h, lower=0.0)
+    >>> best(h).primal.round(4), best(h).value.round(4)
+    (Array([2., 1.], dtype=float32), Array(-3., dtype=float32))
+    >>> jax.grad(lambda h: best(h).value)(h).round(4)  # prices, −multipliers
+    Array([-0.5, -0.5], dtype=float32)
+    """
+    Q = jnp.zeros((jnp.size(c), jnp.size(c)), jnp.result_type(c))
+    bounds: dict[str, Any] = {"lower": lower, "upper": upper}
     return quadratic_program(
-        jnp.zeros((n, n), jnp.result_type(c, float)),
-        c,
-        G,
-        h,
-        A,
-        b,
-        lower=lower,
-        upper=upper,
-        init=init,
-        max_steps=max_steps,
-        throw=throw,
+        Q, c, G, h, A, b, **bounds, init=init, max_steps=max_steps, throw=throw
     )
 
 
 class _Given(NamedTuple):
-    Q: Any
-    p: Any
-    G: Any
-    h: Any
-    A: Any
-    b: Any
-    lower: Any
-    upper: Any
+    """The arrays of a program as its author has them, of one dtype."""
+
+    Q: Float[Array, "n n"]
+    p: Float[Array, " n"]
+    G: Float[Array, "i n"] | None
+    h: Float[Array, " i"] | None
+    A: Float[Array, "e n"] | None
+    b: Float[Array, " e"] | None
+    lower: Float[Array, " n"] | None
+    upper: Float[Array, " n"] | None
 
     def program(self) -> Program:
-        n, dtype = self.p.size, self.p.dtype
-        none = jnp.zeros((0, n), dtype), jnp.zeros(0, dtype)
-        A, b = none if self.A is None else (self.A, self.b)
-        G, h = none if self.G is None else (self.G, self.h)
+        dtype, none = self.p.dtype, jnp.zeros(0, self.p.dtype)
+        rows = [rows for rows in (self.A, self.G) if rows is not None]
         return Program(
-            (self.Q + self.Q.T) / 2, self.p, jnp.concatenate([A, G]), b, h, self.lower, self.upper
+            Q=(self.Q + self.Q.T) / 2,
+            p=self.p,
+            rows=jnp.concatenate(rows) if rows else jnp.zeros((0, self.p.size), dtype),
+            b=none if self.b is None else self.b,
+            h=none if self.h is None else self.h,
+            lower=self.lower,
+            upper=self.upper,
         )
 
-    def split(self, equal, below):
-        """Flat vectors over the rows as `Multipliers`."""
-        i = 0 if self.h is None else self.h.size
-        n = self.p.size
-        return Multipliers(
-            inequality=None if self.G is None else below[:i],
-            equality=None if self.A is None or equal is None else equal,
-            lower=None if self.lower is None else below[i : i + n],
-            upper=None if self.upper is None else below[-n:],
+    def below(self, rows: Array) -> Activity:
+        """A vector over all rows but those of A, by what they are."""
+        i, n = 0 if self.h is None else self.h.size, self.p.size
+        return Activity(
+            inequality=None if self.h is None else rows[:i],
+            lower=None if self.lower is None else rows[i : i + n],
+            upper=None if self.upper is None else rows[-n:],
         )
-
-
-def _arrays(Q, p, G, h, A, b, lower, upper):
-    dtype = jnp.result_type(float, *(a for a in (Q, p, G, h, A, b, lower, upper) if a is not None))
-    dtype = jnp.result_type(*(a for a in (Q, p, G, h, A, b, lower, upper) if a is not None))
-    if not jnp.issubdtype(dtype, jnp.floating):
-        dtype = jnp.result_type(float)
-    arr = lambda a: None if a is None else jnp.asarray(a, dtype)
-    Q, p, G, h, A, b, lower, upper = map(arr, (Q, p, G, h, A, b, lower, upper))
-    bc = lambda a: None if a is None else jnp.broadcast_to(a, p.shape)
-    return _Given(Q, p, G, h, A, b, bc(lower), bc(upper))
-
-
-def _start(init, given):
-    m = init.multipliers
-    act = init.activity
-    parts = [getattr(m, k) for k in ("inequality", "lower", "upper")]
-    parts = [q for q in parts if q is not None]
-    z = jnp.zeros(0, given.p.dtype)
-    below = jnp.concatenate([z, *parts])
-    eq = z if m.equality is None else m.equality
-    parts = [getattr(act, k) for k in ("inequality", "lower", "upper")]
-    held = jnp.concatenate([jnp.ones(eq.size, bool), *[q == 2 for q in parts if q is not None]])
-    return lax.stop_gradient(Start(init.primal, jnp.concatenate([eq, below]), held))
-
-
-class _KKT(Conditions):
-    active: Bool[Array, " i"] | None = None
-
-    def __init__(self, active=None):
-        self.residual = None
-        self.curvature = "symmetric"
-        self.active = active
-
-    def at(self, outcome):
-        return _KKT(outcome.active[outcome.active.size - outcome.activity.size :])
-
-    def __call__(self, point, program, *args):
-        below = jnp.where(self.active, point.below, 0)
-        l = jnp.concatenate([point.equal, below])
-        gradient = program.Q @ point.y + program.p + program.transposed(l)
-        rows = program.times(point.y) - program.limits()
-        e = program.equalities
-        return Point(gradient, rows[:e], jnp.where(self.active, rows[e:], -point.below))
-
-
-class _Known(eqx.Module):
-    point: Point
-    outcome: ConstrainedOutcome
-
-    def __call__(self, conditions, y0, x, args):
-        return self.point, self.outcome
-
-
-class _FactorSolver(lx.AbstractLinearSolver):
-    solved: Solved
-
-    def init(self, operator, options):
-        return operator
-
-    def compute(self, state, vector, options):
-        solved = self.solved
-        n = solved.y.size
-        flat, unravel = ravel_pytree(vector)
-        eps = float(jnp.finfo(flat.dtype).eps)
-
-        def approx(v):
-            u, l = solved.solve(v[:n], v[n:])
-            return jnp.concatenate([u, l])
-
-        product = lambda v: ravel_pytree(state.mv(unravel(v)))[0]
-        size = jnp.linalg.norm(flat)
-        u = approx(flat)
-        left = flat - product(u)
-
-        def unfinished(carry):
-            _, _, now, before, k = carry
-            return (now > eps**0.8 * size) & (now < 0.5 * before) & (k < 8)
-
-        def refine(carry):
-            u, left, now, _, k = carry
-            new = u + approx(left)
-            new_left = flat - product(new)
-            norm = jnp.linalg.norm(new_left)
-            better = norm < now
-            return (
-                jnp.where(better, new, u),
-                jnp.where(better, new_left, left),
-                jnp.where(better, norm, now),
-                now,
-                k + 1,
-            )
-
-        norm = jnp.linalg.norm(left)
-        u, left, norm, *_ = lax.while_loop(
-            unfinished, refine, (u, left, norm, jnp.full_like(norm, jnp.inf), 0)
-        )
-        good = norm <= eps**0.5 * size
-        res = lx.RESULTS
-        return unravel(u), res.where(good, res.successful, res.stagnation), {}
-
-    def transpose(self, state, options):
-        return state, options
-
-    def conj(self, state, options):
-        return state, options
-
-    def assume_full_rank(self):
-        return True
 
 
 @eqx.filter_jit
-def _solve(given, start, max_steps, throw):
+def _solve(
+    given: _Given, start: Start | None, max_steps: int, throw: bool
+) -> tuple[Solution, Any, Rows]:
     program = given.program()
     solved = solve_quadratic_program(lax.stop_gradient(program), start, max_steps)
-    solved = lax.stop_gradient(solved)
-    e = program.equalities
-    outcome = ConstrainedOutcome(
-        status=solved.status,
-        iterations=solved.iterations,
-        gradient_norm=solved.gradient_norm,
-        step_norm=solved.step_norm,
-        factor=None,
-        activity=solved.activity,
-        active=solved.held,
-        violation=solved.violation,
-        rows=solved.rows,
-    )
-    point = Point(solved.y, solved.l[:e], solved.l[e:])
-    rule = LinearRule(_FactorSolver(solved), throw)
-    point, outcome = implicit_function(_Known(point, outcome), _KKT(), point, program, (), rule)
+    point, outcome = differentiable(lax.stop_gradient(solved), program, throw)
+    below = given.below(point.below)
     solution = Solution(
         primal=point.y,
-        value=_value(point, program),
-        multipliers=given.split(point.equal, point.below),
+        value=value(point, program),
+        multipliers=Multipliers(
+            inequality=below.inequality,
+            equality=None if given.b is None else point.equal,
+            lower=below.lower,
+            upper=below.upper,
+        ),
         status=outcome.status,
         iterations=outcome.iterations,
         gradient_norm=outcome.gradient_norm,
         step_norm=outcome.step_norm,
         violation=outcome.violation,
-        activity=given.split(None, outcome.activity),
+        activity=given.below(outcome.activity),
     )
     return solution, ~found(outcome.status), outcome.rows
 
 
-@jax.custom_jvp
-def _value(point, program):
-    y = point.y
-    return y @ (program.Q @ y) / 2 + program.p @ y
+def _start(init: Solution, given: _Given) -> Start:
+    """What a solution says of where to begin; NaN and infinity say nothing."""
+    if not isinstance(init, Solution) or not isinstance(init.multipliers, Multipliers):
+        raise TypeError(
+            f"init must be what quadratic_program or linear_program returned, got {init!r}."
+        )
+    before = {"primal": init.primal, **init.multipliers._asdict()}
+    now = {"inequality": given.h, "equality": given.b, "lower": given.lower, "upper": given.upper}
+    for name, limit in {"primal": given.p, **now}.items():
+        shapes = ["absent" if a is None else str(jnp.shape(a)) for a in (before[name], limit)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"init is the solution of another kind of program: the shape of its "
+                f"{name} is {shapes[0]}, here it would be {shapes[1]}."
+            )
+    init = lax.stop_gradient(init)
+    order = ("equality", "inequality", "lower", "upper")
+    multipliers = [getattr(init.multipliers, kind) for kind in order]
+    none = jnp.zeros(0, given.p.dtype)
+    l = jnp.concatenate([none, *[part for part in multipliers if part is not None]])
+    active = [part == STRONGLY_ACTIVE for part in init.activity if part is not None]
+    e = 0 if given.b is None else given.b.size
+    held = jnp.concatenate([jnp.ones(e, bool), *active])
+    plain = lambda part: jnp.where(jnp.isfinite(part), part, 0).astype(given.p.dtype)
+    return Start(plain(init.primal), plain(l), held)
 
 
-@_value.defjvp
-def _value_jvp(primals, tangents):
-    point, program = primals
+def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:
+    """The arrays, checked."""
+    for rows, limits, kinds in ((G, h, ("G", "h")), (A, b, ("A", "b"))):
+        if (rows is None) != (limits is None):
+            missing, other = kinds if rows is None else kinds[::-1]
+            raise ValueError(f"{other} needs {missing}: give both of them or neither.")
+    arrays = (Q, p, G, h, A, b, lower, upper)
+    named: dict[str, Any] = dict(zip(_Given._fields, arrays, strict=True))
+    there = {name: array for name, array in named.items() if array is not None}
+    dtype = jnp.result_type(*there.values())
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise ValueError(f"a quadratic program must be of real numbers, got {dtype}.")
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+    there = {name: jnp.asarray(array, dtype) for name, array in there.items()}
+    shapes = {name: array.shape for name, array in there.items()}
+    if len(shapes["p"]) != 1 or not shapes["p"][0]:
+        raise ValueError(
+            f"p (c of a linear program) has shape {shapes['p']}, but one number a variable is "
+            "needed, and at least one variable."
+        )
+    n = shapes["p"][0]
+    i, e = (shapes[name][0] if shapes.get(name) else 0 for name in ("G", "A"))
+    wanted = {"Q": (n, n), "G": (i, n), "A": (e, n), "h": (i,), "b": (e,)}
+    fitting = {"h": "G", "b": "A"}
+    for name, shape in shapes.items():
+        if name in ("lower", "upper"):
+            if shape not in ((), (1,), (n,)):
+                raise ValueError(f"{name} has shape {shape}, but () or {(n,)} is needed.")
+            there[name] = jnp.broadcast_to(there[name], (n,))
+        elif name in wanted and shape != wanted[name]:
+            other = fitting.get(name, "p")
+            raise ValueError(
+                f"{name} has shape {shape}, but {wanted[name]} is needed beside {other} of shape "
+                f"{shapes[other]}."
+            )
+    if throw:
+        _check_values(there)
+    return _Given(**(named | there))
 
-    def lagrangian(program):
-        y = point.y
-        l = jnp.concatenate([point.equal, point.below])
-        limits = jnp.where(jnp.isfinite(program.limits()), program.limits(), 0)
-        return y @ (program.Q @ y) / 2 + program.p @ y + l @ (program.times(y) - limits)
 
-    return _value(point, program), jax.jvp(lagrangian, (program,), (tangents[1],))[1]
+def _check_values(there: dict[str, Array]) -> None:
+    """Raise ValueError for NaN and contradictory bounds where values are known."""
+    known = {
+        name: np.asarray(array)
+        for name, array in there.items()
+        if not isinstance(array, jax.core.Tracer)
+    }
+    for name, array in known.items():
+        infinite = {"h": np.inf, "upper": np.inf, "lower": -np.inf}.get(name)
+        bad = ~np.isfinite(array) & (array != infinite)
+        if np.any(bad):
+            where = [int(i) for i in np.argwhere(bad)[0]]
+            raise ValueError(f"{name} is {array[tuple(where)]:g} at {where}.")
+    if "lower" in known and "upper" in known and np.any(known["lower"] > known["upper"]):
+        at = int(np.argmax(known["lower"] > known["upper"]))
+        raise ValueError(
+            f"lower {known['lower'][at]:g} is above upper {known['upper'][at]:g} at [{at}]; no y "
+            "fits between."
+        )

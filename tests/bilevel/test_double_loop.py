@@ -35,11 +35,13 @@ def test_closed_form_optimum_of_a_quadratic_over_a_quadratic(quadratic, rng, nam
         optimiser=EXACT[name],
         max_steps=3000 if name == "nonlinear-cg" else 500,
     )
-    # F is flat to second order: a relative 1e-9 in its slope is what these stop at.
-    np.testing.assert_allclose(found.value, value, rtol=1e-10)
+    # F is flat to second order: an x within 1e-4 has it to 1e-8, and one whose slope is down to a
+    # relative 1e-9, as of those that say they converged, to better than 1e-10.
+    stops = name not in ("newton", "nonlinear-cg")
+    np.testing.assert_allclose(found.value, value, rtol=1e-10 if stops else 1e-8)
     np.testing.assert_allclose(found.x, x, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.y, y, rtol=1e-4, atol=1e-5)
-    if name not in ("newton", "nonlinear-cg"):
+    if stops:
         assert found.status == BilevelStatus.converged
 
 

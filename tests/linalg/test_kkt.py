@@ -190,16 +190,43 @@ def test_rows_that_are_not_active_may_be_anything(problem, rng):
 
 
 def test_variables_of_very_different_sizes_are_told_from_flat_directions(rng):
-    """Curvatures 1e-12 and 1e12 on variables of sizes 1e6 and 1e-6: without their sizes, flat."""
+    """Curvatures 1e-12 and 1e12 on variables of sizes 1e6 and 1e-6: without their sizes, flat.
+
+    Those sizes can be seen in the matrix itself.
+    """
     H, A, active = definite(rng, D), independent(rng, M, D), np.ones(M, bool)
     units = np.logspace(6, -6, D)
     H, A = H / units / units[:, None], A / units
     assert null_space_form(H, A, active).curvature == SINGULAR
-    found = null_space_form(H, A, active, units)
-    assert found.curvature == DEFINITE
     both = np.concatenate([units, np.ones(M)])
     inverse = np.linalg.inv(dense(H, A, active) * both * both[:, None])
-    np.testing.assert_allclose(assembled(found) / both / both[:, None], inverse, atol=1e-12)
+    for sizes in (units, kkt.balancing_units(H, A, active)):
+        found = null_space_form(H, A, active, sizes)
+        assert found.curvature == DEFINITE
+        np.testing.assert_allclose(assembled(found) / both / both[:, None], inverse, atol=1e-12)
+
+
+def test_balancing_leaves_no_row_larger_than_another(rng):
+    """Also where a variable has no curvature, and where a row is not active."""
+    H, A = definite(rng, D), independent(rng, M, D)
+    H[:, 0] = H[0] = 0
+    active = np.array([True, False, True, True])
+    units = np.logspace(6, -6, D)
+    H, A = H / units / units[:, None], np.logspace(-3, 5, M)[:, None] * A / units
+    found = np.asarray(kkt.balancing_units(H, A, active))
+    largest = np.max(np.abs(H * found * found[:, None]), axis=1)[1:]
+    assert np.all((largest > 1e-2) & (largest < 2))
+    np.testing.assert_array_equal(
+        found, kkt.balancing_units(H, np.where(active[:, None], A, 7), active)
+    )
+
+
+def test_what_is_flat_stays_flat_in_balanced_units(rng):
+    """A Hessian of rank 2 in three scaled variables."""
+    factor = rng.normal(size=(2, 3)) * np.array([1e5, 1.0, 1e-5])
+    matrix = factor.T @ factor, np.ones((1, 3)), np.zeros(1, bool)
+    units = kkt.balancing_units(*matrix)
+    assert null_space_form(*matrix, units).curvature == SINGULAR
 
 
 def test_single_precision(rng):

@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
-from argrad.linalg.kkt import null_space_form
+from argrad.linalg.kkt import balancing_units, null_space_form
 from argrad.problem import extra_arguments, parameters, starting_point
 from argrad.rows import Layout
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, Polished, polish
@@ -167,6 +167,7 @@ def rates(argmin: Argmin, y: PyTree, multipliers, active, x: PyTree, direction, 
 
     (_, c, jacobian), (stationarity_dot, c_dot, _) = jax.jvp(parts, (x,), (direction,))
     hessian = lagrangian_hessian(flat_problem(argmin.problem, y, x, args), v, multipliers)
-    inverse = null_space_form(hessian, jacobian, active, 1 + jnp.abs(v))
+    units = balancing_units(hessian, jacobian, active)
+    inverse = null_space_form(hessian, jacobian, active, units)
     p, change = inverse.solve(-stationarity_dot, jnp.where(active, -c_dot, 0))
     return c, p, change, jacobian @ p + c_dot

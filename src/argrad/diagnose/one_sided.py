@@ -20,7 +20,7 @@ from scipy.optimize import linprog, nnls
 
 from argrad.diagnose.local import Local
 from argrad.linalg.cholesky import DEFINITE
-from argrad.linalg.kkt import NO_ROW, null_space_form
+from argrad.linalg.kkt import NO_ROW, balancing_units, null_space_form
 from argrad.rows import row_name
 from argrad.status import SolveError
 
@@ -56,8 +56,8 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     weak = local.active & ~strong
     a = -(local.gradient_dot + multipliers @ local.jacobian_dot)
     b = np.where(strong, -local.rows_dot, 0)
-    units = 1 + np.abs(local.v)
-    inverse = null_space_form(*map(jnp.asarray, (hessian, local.jacobian, strong, units)))
+    matrix = tuple(map(jnp.asarray, (hessian, local.jacobian, strong)))
+    inverse = null_space_form(*matrix, balancing_units(*matrix))
     _check(local, inverse, strong, b)
     primal = np.asarray(inverse.primal)
     unopposed, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))

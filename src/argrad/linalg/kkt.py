@@ -15,6 +15,7 @@ from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR, singular_thre
 
 NO_ROW = -1
 _SMALL = 64  # variables up to which two decompositions cost a millisecond or two
+_PASSES = 8  # each leaves the square root of what the sizes of the rows still differ by
 
 
 class KKTInverse(NamedTuple):
@@ -41,17 +42,19 @@ def kkt_inverse(
     hessian: Float[Array, "d d"],
     rows: Float[Array, "m d"],
     active: Bool[Array, " m"],
-    units: Float[Array, " d"] | None = None,
 ) -> KKTInverse:
     """Invert by the Lagrangian form where it is well posed, by the null-space form elsewhere.
 
     A small matrix gets the null-space form at once: it asks for less, and costs no more there.
-    `units` are the sizes of the variables, in which the null-space form measures curvature.
     """
+
+    def from_null_space():
+        return null_space_form(hessian, rows, active, balancing_units(hessian, rows, active))
+
     if hessian.shape[0] <= _SMALL:
-        return null_space_form(hessian, rows, active, units)
+        return from_null_space()
     found, posed = lagrangian_form(hessian, rows, active)
-    return lax.cond(posed, lambda: found, lambda: null_space_form(hessian, rows, active, units))
+    return lax.cond(posed, lambda: found, from_null_space)
 
 
 def lagrangian_form(
@@ -99,8 +102,8 @@ def null_space_form(
 
     Needs only FᵀHF invertible. Where rows depend on each other the solution is that of least
     squares: u meets them as well as they can be met, l is the smallest in the units of the rows.
-    What is flat and what is orthogonal is meant of variables in the given units, of the size of
-    their values, so that ones of very different sizes can be told from flat directions.
+    What is flat and what is orthogonal is meant of variables in the given units, 1 where there
+    are none: `balancing_units` tell variables of very different sizes from flat directions.
     """
     m, d = rows.shape
     dtype = hessian.dtype
@@ -142,3 +145,22 @@ def null_space_form(
     dependent = jnp.where(unexplained[worst] > rank_tol, worst, NO_ROW)
     primal, cross = units[:, None] * primal * units, cross * units
     return KKTInverse(primal, cross, dual, curvature, dependent)
+
+
+def balancing_units(
+    hessian: Float[Array, "d d"], rows: Float[Array, "m d"], active: Bool[Array, " m"]
+) -> Float[Array, " d"]:
+    """Units of the variables in which no row of the KKT matrix is much larger than another.
+
+    Ruiz 2001: divide rows and columns by the roots of their largest elements, again and again.
+    """
+    (d, _), (m, _) = hessian.shape, rows.shape
+    rows = jnp.where(active[:, None], rows, 0)
+    blocks = [[hessian, rows.T], [rows, jnp.zeros((m, m), rows.dtype)]]
+    matrix = jnp.abs(jnp.block(blocks))
+
+    def divide(_, sizes):
+        largest = jnp.max(matrix * sizes * sizes[:, None], axis=1)
+        return sizes / jnp.sqrt(jnp.where(largest > 0, largest, 1))
+
+    return lax.fori_loop(0, _PASSES, divide, jnp.ones(d + m, rows.dtype))[:d]

@@ -1,0 +1,165 @@
+"""How the solution of a quadratic program moves with its data, by the factor that found it."""
+
+from typing import Any, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import lineax as lx
+from jax import lax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, PyTree, Scalar
+
+from argrad.adjoints.implicit import LinearRule, implicit_function
+from argrad.conditions import Conditions, Point
+from argrad.solvers.constrained import ConstrainedOutcome
+from argrad.solvers.quadratic_program import Solved
+from argrad.solvers.quadratic_program_data import Program
+
+_REFINEMENTS = 8
+
+
+def differentiable(
+    solved: Solved, program: Program, throw: bool
+) -> tuple[Point, ConstrainedOutcome]:
+    """The solution as a function of `program`, by the implicit function theorem."""
+    e = program.equalities
+    outcome = ConstrainedOutcome(
+        status=solved.status,
+        iterations=solved.iterations,
+        gradient_norm=solved.gradient_norm,
+        step_norm=solved.step_norm,
+        factor=None,
+        activity=solved.activity,
+        active=solved.held,
+        violation=solved.violation,
+        rows=solved.rows,
+    )
+    point = Point(solved.y, solved.l[:e], solved.l[e:])
+    rule = LinearRule(KnownFactor(solved), throw)
+    conditions = LinearKKT(_optimality, "symmetric")
+    known = _Known(point, outcome)
+    found = implicit_function(known, conditions, point, program, (), rule)
+    return cast(tuple[Point, ConstrainedOutcome], found)
+
+
+class _Known(eqx.Module):
+    """A solution that is there already, in the place of a solver."""
+
+    point: Point
+    outcome: ConstrainedOutcome
+
+    def __call__(self, conditions, y0, x, args):
+        return self.point, self.outcome
+
+
+def _optimality(
+    y: Float[Array, " n"], l: Float[Array, " m"], program: Program
+) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
+    """Q y + p + Jᵀl, and J y − limits."""
+    return program.Q @ y + program.p + program.transposed(l), program.times(y) - program.limits()
+
+
+class LinearKKT(Conditions):
+    """The Karush–Kuhn–Tucker conditions of a quadratic program on the rows that it holds.
+
+    Q y + p + Jᵀl = 0,  J y = limits on those rows, l = 0 on the others
+    """
+
+    active: Bool[Array, " i"] | None = None
+
+    def at(self, outcome):
+        active = outcome.active[outcome.active.size - outcome.activity.size :]
+        return LinearKKT(self.residual, self.curvature, active)
+
+    def __call__(self, point, program, *args):
+        below = jnp.where(self.active, point.below, 0)
+        gradient, rows = self.residual(point.y, jnp.concatenate([point.equal, below]), program)
+        e = point.equal.size
+        return Point(gradient, rows[:e], jnp.where(self.active, rows[e:], -point.below))
+
+
+class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
+    """Solve with the KKT matrix by the factor that the last step of the solver left.
+
+    One product with the matrix tells the residual; iterative refinement follows only where that
+    is more than rounding. Succeeds if it ends below eps^½ of the right-hand side.
+
+    Source: Higham 2002, chapter 12.
+    """
+
+    solved: Solved
+
+    def init(self, operator: lx.AbstractLinearOperator, options: dict[str, Any]):
+        del options
+        return operator
+
+    def compute(
+        self, state: lx.AbstractLinearOperator, vector: PyTree[Array], options: dict[str, Any]
+    ) -> tuple[PyTree[Array], lx.RESULTS, dict[str, Any]]:
+        del options
+        b, unravel = ravel_pytree(vector)
+        n, eps = self.solved.y.size, float(jnp.finfo(b.dtype).eps)
+        approximate = lambda v: jnp.concatenate(self.solved.solve(v[:n], v[n:]))
+        product = lambda v: ravel_pytree(state.mv(unravel(v)))[0]
+        size = jnp.linalg.norm(b)
+
+        def refine(carry):
+            u, left, now, _, steps = carry
+            new = u + approximate(left)
+            new_left = b - product(new)
+            norm = jnp.linalg.norm(new_left)
+            better = norm < now
+            u, left = jnp.where(better, new, u), jnp.where(better, new_left, left)
+            return u, left, jnp.where(better, norm, now), now, steps + 1
+
+        def unfinished(carry):
+            _, _, now, before, steps = carry
+            return (now > eps**0.8 * size) & (now < 0.5 * before) & (steps < _REFINEMENTS)
+
+        u = approximate(b)
+        left = b - product(u)
+        norm = jnp.linalg.norm(left)
+        carry = (u, left, norm, jnp.full_like(norm, jnp.inf), 0)
+        u, _, norm, _, steps = lax.while_loop(unfinished, refine, carry)
+        results = lx.RESULTS
+        good = norm <= eps**0.5 * size
+        result = results.where(good, results.successful, results.stagnation)
+        return unravel(u), result, {"num_steps": steps}
+
+    def transpose(self, state, options):
+        return state, options
+
+    def conj(self, state, options):
+        return state, options
+
+    def assume_full_rank(self):
+        return True
+
+
+@eqx.filter_custom_jvp
+def value(point: Point, program: Program) -> Scalar:
+    """½ yᵀQy + pᵀy at the solution, differentiated by the envelope theorem.
+
+    Its derivative is that of the Lagrangian with respect to the data, y and multipliers held.
+    """
+    return point.y @ (program.Q @ point.y) / 2 + program.p @ point.y
+
+
+@value.def_jvp
+def _value_jvp(primals, tangents):
+    point, program = primals
+    still = jax.tree.map(lambda t: t is None, tangents[1], is_leaf=lambda t: t is None)
+    fixed, moving = eqx.partition(program, still, is_leaf=lambda t: t is None)
+    if not jax.tree.leaves(moving):
+        return value(point, program), jnp.zeros_like(point.y, shape=())
+
+    def lagrangian(moving):
+        program = eqx.combine(moving, fixed)
+        # y and multipliers stay in the expression: second derivatives see how they move.
+        y, l = point.y, jnp.concatenate([point.equal, point.below])
+        limits = program.limits()
+        excess = program.times(y) - jnp.where(jnp.isfinite(limits), limits, 0)
+        return y @ (program.Q @ y) / 2 + program.p @ y + l @ excess
+
+    return value(point, program), jax.jvp(lagrangian, (moving,), (tangents[1],))[1]
