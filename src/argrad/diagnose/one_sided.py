@@ -56,8 +56,9 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     weak = local.active & ~strong
     a = -(local.gradient_dot + multipliers @ local.jacobian_dot)
     b = np.where(strong, -local.rows_dot, 0)
-    matrix = tuple(map(jnp.asarray, (hessian, local.jacobian, strong)))
-    inverse = null_space_form(*matrix, balancing_units(*matrix))
+    curved, jacobian, held = map(jnp.asarray, (hessian, local.jacobian, strong))
+    units = balancing_units(curved, jacobian, held)
+    inverse = null_space_form(curved, jacobian, held, units)
     _check(local, inverse, strong, b)
     primal = np.asarray(inverse.primal)
     unopposed, _ = inverse.solve(jnp.asarray(a), jnp.asarray(b))
