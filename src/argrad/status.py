@@ -92,6 +92,9 @@ def found(status: Any) -> Bool[Array, ""]:
     return known
 
 
+_FINE = -1  # in place of the status of an element of a batch that did not fail
+
+
 class SolveError(RuntimeError):
     """A lower solve, or the linear solve that differentiates it, failed.
 
@@ -132,26 +135,24 @@ def raise_if(
     indices = jnp.zeros(0, int) if rows is None else lax.stop_gradient(rows.indices)
     if not isinstance(failed, jax.core.Tracer):
         if failed:
-            _raise(layout, np.asarray(True), status, numbers, indices)
+            values = np.array([float(value) for value in numbers.values()])
+            _raise(layout, tuple(numbers), status, values, indices)
         return tree
     dynamic, static = eqx.partition(tree, eqx.is_array)
-    numbers = {name: lax.stop_gradient(jnp.asarray(value)) for name, value in numbers.items()}
-    return eqx.combine(_guard(dynamic, failed, status, numbers, indices, layout), static)
+    # In few arrays: each scalar that compiled code hands out is a kernel of its own to compile.
+    status = jax.tree.map(lambda code: jnp.where(failed, code, _FINE), status)
+    values = [jnp.asarray(lax.stop_gradient(value), float) for value in numbers.values()]
+    raise_ = functools.partial(_raise, layout, tuple(numbers))
+    return eqx.combine(_guard(dynamic, failed, status, jnp.stack(values), indices, raise_), static)
 
 
 @eqx.filter_custom_jvp
-def _guard(tree, failed, status, numbers, indices, layout):
+def _guard(tree, failed, status, values, indices, raise_):
     shapes = jax.eval_shape(lambda: tree)
 
     def fail():
         return jax.pure_callback(
-            functools.partial(_raise, layout),
-            shapes,
-            failed,
-            status,
-            numbers,
-            indices,
-            vmap_method="broadcast_all",
+            raise_, shapes, status, values, indices, vmap_method="broadcast_all"
         )
 
     return lax.cond(eqxi.unvmap_any(failed), fail, lambda: tree)
@@ -162,8 +163,9 @@ def _guard_jvp(primals, tangents):
     return _guard(*primals), tangents[0]
 
 
-def _raise(layout, failed, status, numbers, indices):
-    failed = np.asarray(failed)
+def _raise(layout, names, status, values, indices):
+    (codes,) = jax.tree.leaves(status)
+    failed = np.asarray(codes) != _FINE
     first = int(np.argmax(failed.ravel()))
 
     def element(value, extra=0):
@@ -172,7 +174,8 @@ def _raise(layout, failed, status, numbers, indices):
         return np.broadcast_to(value, wanted).reshape(failed.size, -1)[first].squeeze()
 
     status = jax.tree.map(element, status)
-    described = [f"{name.replace('_', ' ')} {element(v):.6g}" for name, v in numbers.items()]
+    pairs = zip(names, np.atleast_1d(element(values, extra=1)), strict=True)
+    described = [f"{name.replace('_', ' ')} {value:.6g}" for name, value in pairs]
     rows = [int(i) for i in np.atleast_1d(element(indices, extra=1)) if i >= 0]
     if rows:
         described.insert(0, "constraints " + ", ".join(row_name(layout, i) for i in rows))

@@ -10,6 +10,8 @@ Source: Hintermüller, Ito and Kunisch 2002; Júdice and Pires 1994.
 
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import cho_solve
@@ -155,7 +157,7 @@ def _exchange_dual(form: DualForm, units: Units, start: Start):
 
 def _exchange_primal(form: PrimalForm, units: Units, start: Start):
     program = form.program
-    m, e, n = program.size, program.equalities, start.y.size
+    m, e = program.size, program.equalities
     equal = jnp.arange(m) < e
     tol = float(jnp.finfo(start.y.dtype).eps) ** 0.75
 
@@ -174,7 +176,8 @@ def _exchange_primal(form: PrimalForm, units: Units, start: Start):
         progress = progress.after(jnp.sum(wrong))
         return y, l, held ^ (wrong & progress.unfinished), factor, steps + 1, progress
 
-    factor = jnp.zeros((n, n), start.y.dtype)
+    shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
+    factor = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
     carry = (start.y, start.l, start.held | equal, factor, jnp.array(0), _begin(m))
     return lax.while_loop(lambda c: c[-1].unfinished, step, carry)[:-1]
 

@@ -78,6 +78,18 @@ class Program(eqx.Module):
         """The squared lengths of the rows that are not bounds, 1 for zero."""
         return _positive(jnp.sum(self.rows**2, axis=1))
 
+    def norms(self) -> Float[Array, " k"]:
+        """The largest element of each row that is not a bound."""
+        return jnp.max(jnp.abs(self.rows), axis=1, initial=0.0)
+
+    def columns(self, weights: Float[Array, " k"]) -> Float[Array, " n"]:
+        """The largest element of each column of the weighted rows that are not bounds."""
+        return jnp.max(jnp.abs(self.rows) * weights[:, None], axis=0, initial=0.0)
+
+    def curvatures(self) -> Float[Array, " n"]:
+        """The diagonal of Q."""
+        return jnp.diagonal(self.Q)
+
     def scaled(self, scale: Float[Array, " n"]) -> "Program":
         """The program in y/scale."""
         return Program(
@@ -93,7 +105,7 @@ class Program(eqx.Module):
     def row_scale(self, scale: Float[Array, " n"]) -> Float[Array, " m"]:
         """What `scaled` multiplies limits with, and divides multipliers by."""
         bounds = [1 / scale for bound in (self.lower, self.upper) if bound is not None]
-        return jnp.concatenate([jnp.ones_like(self.rows[:, 0]), *bounds])
+        return jnp.concatenate([jnp.ones(self.rows.shape[0], self.p.dtype), *bounds])
 
     def layout(self) -> Layout:
         """What the rows are called."""
@@ -143,13 +155,13 @@ class Residual(NamedTuple):
 
 def units(program: Program) -> Units:
     """Sizes of the data."""
-    norms = jnp.max(jnp.abs(program.rows), axis=1, initial=0.0)
+    norms = program.norms()
     norms = jnp.concatenate([norms, jnp.ones(program.size - norms.size, norms.dtype)])
     limits = jnp.abs(program.limits())
     limits = jnp.where(jnp.isinf(limits), 0, limits)
     reach = _positive(jnp.max(limits / _positive(norms), initial=0.0))
     force = jnp.max(jnp.abs(program.p))
-    curvature = jnp.max(jnp.abs(jnp.diagonal(program.Q)))
+    curvature = jnp.max(jnp.abs(program.curvatures()))
     slope = _positive(force / reach)
     stiffness = jnp.where(curvature > 0, jnp.clip(slope, curvature, 1e4 * curvature), slope)
     return Units(norms, limits, force, curvature, reach, stiffness)
@@ -168,7 +180,7 @@ def residual(program: Program, units: Units, y: Array, l: Array) -> Residual:
     pushed = units.force + jnp.max(jnp.abs(l) * units.norms, initial=0.0)
     force = pushed + jnp.max(jnp.abs(curved))
     force = jnp.minimum(pushed + units.curvature * size, eps ** (-1 / 3) * force)
-    terms = jnp.abs(program.rows) @ jnp.abs(y)
+    terms = abs(program.rows) @ jnp.abs(y)
     bounds = [jnp.abs(y) for bound in (program.lower, program.upper) if bound is not None]
     terms = jnp.concatenate([terms, *bounds]) if bounds else terms
     most = units.norms * size

@@ -142,16 +142,24 @@ class PrimalForm(eqx.Module):
 
     def factorise(self, held, D):
         weights, bounds = self._weights(held, D)
-        rows, Q = self.program.rows, self.program.Q
-        n = Q.shape[0]
-        K = Q + (rows.T * weights) @ rows if weights.size else Q
         if self.shift is not None:
             bounds = bounds + self.shift
-        K = K + jnp.diag(jnp.broadcast_to(bounds, (n,)))
-        if D is None and self.program.bounded:
-            free = ~self._fixed(held)[2]
-            K = jnp.where(free[:, None] & free, K, jnp.eye(n, dtype=K.dtype))
+        diagonal = jnp.broadcast_to(bounds, self.program.p.shape)
+        fixing = D is None and self.program.bounded
+        return self.factor(weights, diagonal, ~self._fixed(held)[2] if fixing else None)
+
+    def factor(self, weights, diagonal, free):
+        """Of Q + rowsᵀ weights rows + diagonal, the identity where variables are not free."""
+        rows, Q = self.program.rows, self.program.Q
+        K = Q + (rows.T * weights) @ rows if weights.size else Q
+        K = K + jnp.diag(diagonal)
+        if free is not None:
+            K = jnp.where(free[:, None] & free, K, jnp.eye(free.size, dtype=K.dtype))
         return cholesky(K)
+
+    def substitute(self, factor, a):
+        """(L Lᵀ)⁻¹ a."""
+        return cho_solve((factor, True), a)
 
     def solve(self, factor, held, D, a, b):
         program, k = self.program, self.weights.size
@@ -159,7 +167,7 @@ class PrimalForm(eqx.Module):
             weights, _ = self._weights(held, D)
             inverse = self._inverse(held, D)
             force = program.transposed(inverse * b)
-            u = cho_solve((factor, True), a + force)
+            u = self.substitute(factor, a + force)
             return u, jnp.where(held, inverse * (program.times(u) - b), -b)
         rows = program.rows
         weights, _ = self._weights(held, D)
@@ -173,7 +181,7 @@ class PrimalForm(eqx.Module):
                 fixed = jnp.where(upper, b_upper, fixed)
             right = right - self._curve(fixed) - (weights * (rows @ fixed)) @ rows
             right = jnp.where(either, fixed, right)
-        u = cho_solve((factor, True), right)
+        u = self.substitute(factor, right)
         l = jnp.where(held[:k], weights * (rows @ u - b[:k]), -b[:k])
         if not program.bounded:
             return u, l
