@@ -9,11 +9,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from argrad.linalg.sparse_matrix import SparseMatrix
 from argrad.quadratic_adjoint import differentiable, value
+from argrad.quadratic_sparse import nothing, plan, sparse, sparse_matrix, sparse_program
 from argrad.solvers.active_set import STRONGLY_ACTIVE
 from argrad.solvers.quadratic_program import solve_quadratic_program
 from argrad.solvers.quadratic_program_active import Start
 from argrad.solvers.quadratic_program_data import Program
+from argrad.solvers.sparse_program import solve_sparse_program
+from argrad.solvers.sparse_program_data import Plan
 from argrad.status import Rows, found, raise_if
 from argrad.transformation import Solution
 
@@ -145,7 +149,8 @@ def linear_program(
     >>> jax.grad(lambda h: best(h).value)(h).round(4)  # prices, −multipliers
     Array([-0.5, -0.5], dtype=float32)
     """
-    Q = jnp.zeros((jnp.size(c), jnp.size(c)), jnp.result_type(c))
+    n, dtype = jnp.size(c), jnp.result_type(c)
+    Q: Any = jnp.zeros((n, n), dtype) if not sparse({"G": G, "A": A}) else nothing(n, dtype)
     bounds: dict[str, Any] = {"lower": lower, "upper": upper}
     return quadratic_program(
         Q, c, G, h, A, b, **bounds, init=init, max_steps=max_steps, throw=throw
@@ -155,14 +160,15 @@ def linear_program(
 class _Given(NamedTuple):
     """The arrays of a program as its author has them, of one dtype."""
 
-    Q: Float[Array, "n n"]
+    Q: Any  # Float[Array, "n n"], or a SparseMatrix as are G and A
     p: Float[Array, " n"]
-    G: Float[Array, "i n"] | None
+    G: Any
     h: Float[Array, " i"] | None
-    A: Float[Array, "e n"] | None
+    A: Any
     b: Float[Array, " e"] | None
     lower: Float[Array, " n"] | None
     upper: Float[Array, " n"] | None
+    plan: Plan | None = None
 
     def program(self) -> Program:
         dtype, none = self.p.dtype, jnp.zeros(0, self.p.dtype)
@@ -191,8 +197,12 @@ class _Given(NamedTuple):
 def _solve(
     given: _Given, start: Start | None, max_steps: int, throw: bool
 ) -> tuple[Solution, Any, Rows]:
-    program = given.program()
-    solved = solve_quadratic_program(lax.stop_gradient(program), start, max_steps)
+    if given.plan is None:
+        program = given.program()
+        solved = solve_quadratic_program(lax.stop_gradient(program), start, max_steps)
+    else:
+        program = sparse_program(given)
+        solved = solve_sparse_program(lax.stop_gradient(program), start, max_steps)
     point, outcome = differentiable(lax.stop_gradient(solved), program, throw)
     below = given.below(point.below)
     solution = Solution(
@@ -248,13 +258,16 @@ def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:
             missing, other = kinds if rows is None else kinds[::-1]
             raise ValueError(f"{other} needs {missing}: give both of them or neither.")
     arrays = (Q, p, G, h, A, b, lower, upper)
-    named: dict[str, Any] = dict(zip(_Given._fields, arrays, strict=True))
+    named: dict[str, Any] = dict(zip(_Given._fields[:-1], arrays, strict=True))
     there = {name: array for name, array in named.items() if array is not None}
-    dtype = jnp.result_type(*there.values())
+    banded = sparse({name: named[name] for name in ("Q", "G", "A")})
+    dtype = jnp.result_type(*(getattr(a, "dtype", a) for a in there.values()))
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise ValueError(f"a quadratic program must be of real numbers, got {dtype}.")
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-    there = {name: jnp.asarray(array, dtype) for name, array in there.items()}
+    for name, array in there.items():
+        matrix = banded and name in ("Q", "G", "A")
+        there[name] = sparse_matrix(name, array, dtype) if matrix else jnp.asarray(array, dtype)
     shapes = {name: array.shape for name, array in there.items()}
     if len(shapes["p"]) != 1 or not shapes["p"][0]:
         raise ValueError(
@@ -278,22 +291,31 @@ def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:
             )
     if throw:
         _check_values(there)
-    return _Given(**(named | there))
+    named |= there
+    return _Given(**named, plan=plan(named["Q"], named["G"], named["A"]) if banded else None)
 
 
 def _check_values(there: dict[str, Array]) -> None:
     """Raise ValueError for NaN and contradictory bounds where values are known."""
+    numbers = {
+        name: array.data if isinstance(array, SparseMatrix) else array
+        for name, array in there.items()
+    }
     known = {
         name: np.asarray(array)
-        for name, array in there.items()
+        for name, array in numbers.items()
         if not isinstance(array, jax.core.Tracer)
     }
     for name, array in known.items():
         infinite = {"h": np.inf, "upper": np.inf, "lower": -np.inf}.get(name)
         bad = ~np.isfinite(array) & (array != infinite)
         if np.any(bad):
-            where = [int(i) for i in np.argwhere(bad)[0]]
-            raise ValueError(f"{name} is {array[tuple(where)]:g} at {where}.")
+            first = np.argwhere(bad)[0]
+            matrix: Any = there[name]
+            entry = isinstance(matrix, SparseMatrix)
+            at = (matrix.row[first[0]], matrix.column[first[0]]) if entry else first
+            where = [int(i) for i in at]
+            raise ValueError(f"{name} is {array[tuple(first)]:g} at {where}.")
     if "lower" in known and "upper" in known and np.any(known["lower"] > known["upper"]):
         at = int(np.argmax(known["lower"] > known["upper"]))
         raise ValueError(

@@ -66,7 +66,7 @@ def solve_quadratic_program(program: Program, start: Start | None, max_steps: in
     or the solution is not plainly regular, all is done again, with care.
     """
     sizes = units(program)
-    m, e, dtype = program.size, program.equalities, program.p.dtype
+    m, dtype = program.size, program.p.dtype
     L = cholesky(program.Q)
     posed = least_share(L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
     form = condensed(program, sizes, L, None)
@@ -89,7 +89,12 @@ def solve_quadratic_program(program: Program, start: Start | None, max_steps: in
         begin,
         best,
     )
-    best = found.best
+    return solved(program, found)
+
+
+def solved(program: Program, found: Found) -> Solved:
+    """A program with what was found for it."""
+    best, e = found.best, program.equalities
     return Solved(
         program=program,
         y=best.y,

@@ -13,7 +13,7 @@ from argrad.linalg.kkt import NO_ROW, null_space_form
 from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Candidate, Start, candidate
-from argrad.solvers.quadratic_program_data import Program, residual, units
+from argrad.solvers.quadratic_program_data import Program, Units, residual, units
 from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, condensed, convex_factor
 from argrad.status import Status
 
@@ -45,9 +45,8 @@ def parts(form: DualForm | PrimalForm) -> DualForm | PrimalForm:
 
 def variable_scale(program: Program) -> Float[Array, " n"]:
     """Units of the variables in which Q has diagonal 1; by the rows where that is zero."""
-    diagonal = jnp.abs(jnp.diagonal(program.Q))
-    rows = jnp.abs(program.rows) / jnp.sqrt(program.squares())[:, None]
-    column = jnp.max(rows, axis=0, initial=0.0)
+    diagonal = jnp.abs(program.curvatures())
+    column = program.columns(1 / jnp.sqrt(program.squares()))
     column = jnp.where(column > 0, column, 1)
     largest = jnp.max(diagonal)
     size = column**2 * jnp.where(largest > 0, largest, 1)
@@ -55,17 +54,48 @@ def variable_scale(program: Program) -> Float[Array, " n"]:
     return jnp.where(jnp.isfinite(scale), scale, 1)
 
 
-def careful(original: Program, start: Start, first: Candidate, max_steps: int) -> Found:
+class Dense:
+    """What is done to the matrices of a program, here as dense ones."""
+
+    @staticmethod
+    def form(program: Program, sizes: Units) -> tuple[DualForm | PrimalForm, Bool[Array, ""]]:
+        """The condensed systems, shifted where that is needed, and whether Q is convex."""
+        L, shift, convex = convex_factor(program.Q, sizes.stiffness)
+        return condensed(program, sizes, L, shift), convex
+
+    @staticmethod
+    def regularity(
+        program: Program, activity: Int[Array, " m"]
+    ) -> tuple[Int[Array, ""], Int[Array, ""]]:
+        """The curvature that strongly active rows leave, and an active row that depends on others.
+
+        As `argrad.linalg.kkt` has them: DEFINITE or another verdict, and NO_ROW for none.
+        """
+        jacobian = jnp.pad(program.jacobian(), ((0, 1), (0, 0)))  # there may be no row at all
+        both = jnp.stack([activity == STRONGLY_ACTIVE, activity != INACTIVE])
+        form = lambda held: null_space_form(program.Q, jacobian, held)[3:]
+        views = jax.vmap(form)(jnp.pad(both, ((0, 0), (0, 1))))
+        return views[0][0], views[1][1]
+
+
+def careful(
+    original: Program,
+    start: Start,
+    first: Candidate,
+    max_steps: int,
+    matrices: Any = Dense,
+    turn: int | None = None,
+) -> Found:
     """Active sets from better and better interior points, with a verdict on the best.
 
-    `first` is what `start` has led to without care.
+    `first` is what `start` has led to without care. The first turn exchanges rows from `start`;
+    None leaves that turn out where it would only repeat what led to `first`.
     """
     scale = variable_scale(original)
     rescale = original.row_scale(scale)
     program = original.scaled(scale)
     sizes = units(program)
-    L, shift, convex = convex_factor(program.Q, sizes.stiffness)
-    form = condensed(program, sizes, L, shift)
+    form, convex = matrices.form(program, sizes)
     rows, it = interior.begin(program, sizes)
     enough = accepted(program.p.dtype)
     usable = convex & _finite(original)
@@ -83,8 +113,8 @@ def careful(original: Program, start: Start, first: Candidate, max_steps: int) -
         it = lax.while_loop(unfinished, lambda it: interior.step(form, sizes, rows, it), it)
         active = rows.present & (it.l * rows.weight > it.s)
         inner = Start(it.y / it.tau, it.l / it.tau, active)
-        begin = jax.tree.map(lambda a, b: jnp.where(turn == 0, a, b), start, inner)
-        new = candidate(form, sizes, begin)
+        origin = jax.tree.map(lambda a, b: jnp.where(turn == 0, a, b), start, inner)
+        new = candidate(form, sizes, origin)
         better = new.error < best.error
         new = new._replace(steps=new.steps + best.steps)
         kept = best._replace(steps=new.steps)
@@ -96,11 +126,14 @@ def careful(original: Program, start: Start, first: Candidate, max_steps: int) -
         return (best.error > enough) & going & usable
 
     # Exchanges that came to nothing would come to nothing again, but for a shift.
-    turn = jnp.where(again | (shift > 0), 0, 1)
+    repeated = jnp.where(again | (form.shift > 0), 0, 1)
+    begin = repeated if turn is None else jnp.asarray(turn)
     best = first._replace(error=jnp.full_like(first.error, jnp.inf))
-    _, it, best = lax.while_loop(unfinished, approach, (turn, it, best))
+    carry = (begin, it, best)
+    _, it, best = lax.while_loop(unfinished, approach, carry)
     optimal = best.error <= enough
-    status, guilty = _judge(program, rows, it, best, optimal)
+    curvature, dependent = matrices.regularity(program, best.activity)
+    status, guilty = _judge(curvature, dependent, rows, it, best, optimal)
     status = Status.where(convex, status, Status.nonconvex)
     status = Status.where(_finite(original), status, Status.nonfinite_start)
     named = jnp.zeros(0, int)
@@ -119,15 +152,10 @@ def careful(original: Program, start: Start, first: Candidate, max_steps: int) -
     return Found(parts(form), best, scale, status, named)
 
 
-def _judge(program: Program, rows, it, best: Candidate, optimal: Bool[Array, ""]):
+def _judge(curvature, dependent, rows, it, best: Candidate, optimal: Bool[Array, ""]):
     """The status, and how much each row has to do with it."""
     activity = best.activity
     weak = activity == WEAKLY_ACTIVE
-    jacobian = jnp.pad(program.jacobian(), ((0, 1), (0, 0)))  # there may be no row at all
-    both = jnp.stack([activity == STRONGLY_ACTIVE, activity != INACTIVE])
-    form = lambda held: null_space_form(program.Q, jacobian, held)[3:]
-    views = jax.vmap(form)(jnp.pad(both, ((0, 0), (0, 1))))
-    curvature, dependent = views[0][0], views[1][1]
     status = Status.where(optimal, Status.converged, Status.max_steps_reached)
     for condition, verdict in (
         (dependent != NO_ROW, Status.dependent),
@@ -148,7 +176,7 @@ def _judge(program: Program, rows, it, best: Candidate, optimal: Bool[Array, ""]
 
 def _finite(program: Program) -> Bool[Array, ""]:
     """Whether the data are numbers; only limits of inequalities may be infinite, from above."""
-    arrays = (program.Q, program.p, program.rows, program.b)
+    arrays = jax.tree.leaves((program.Q, program.p, program.rows, program.b))
     good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(array)) for array in arrays]))
     limits = program.limits()
     return good & ~jnp.any(jnp.isnan(limits) | (limits == -jnp.inf))

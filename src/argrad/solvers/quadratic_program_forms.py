@@ -242,9 +242,14 @@ def condensed(
         both = over(L, jnp.concatenate([rows, program.p[None]]))
         R, q = both[:-1], both[-1]
         return DualForm(program, shift, L, R, R @ R.T, q, program.limits() + R @ q)
-    # The penalty stands between the rows and Q; a shift, between Q and rounding, needs room too.
-    eps = float(jnp.finfo(rows.dtype).eps)
+    return PrimalForm(program, shift, penalty(program, units, shift))
+
+
+def penalty(program: Program, units: Units, shift: Float[Array, ""] | None) -> Float[Array, " k"]:
+    """The weights with which `PrimalForm` meets the rows that are not bounds."""
+    # They stand between the rows and Q; a shift, between Q and rounding, needs room too.
+    eps = float(jnp.finfo(program.p.dtype).eps)
     size = eps**-0.5 * units.curvature
     if shift is not None:
         size = jnp.where(shift > 0, eps ** (-1 / 3) * units.stiffness, size)
-    return PrimalForm(program, shift, size / program.squares())
+    return size / program.squares()
