@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optimistix as optx
 from jax import lax
-from jaxtyping import Array, Float, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from argrad.adjoints import AbstractAdjoint, Implicit, Unrolled
 from argrad.conditions import Point
@@ -105,12 +105,16 @@ def numbers_of(solution: Solution) -> dict[str, Array]:
 @eqx.filter_jit
 def _solve(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Any, Rows | None]:
     solution, outcome = solved(argmin, start, x, args)
+    return solution, _failed(argmin, outcome), getattr(outcome, "rows", None)
+
+
+def _failed(argmin: Argmin, outcome: Outcome) -> Bool[Array, ""]:
     # What is wrong with the derivative only is no fault of the solution; a truncated unrolled
     # iteration is what was asked for.
     failed = ~found(outcome.status)
     if isinstance(argmin.adjoint, Unrolled):
         failed &= outcome.status != Status.max_steps_reached
-    return solution, failed, getattr(outcome, "rows", None)
+    return failed
 
 
 def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Outcome]:
@@ -136,15 +140,18 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
         "step_norm": outcome.step_norm,
     }
     if constraints is None:
-        value = _value(y, None, (problem, x, args))
+        standing = _Standing((), outcome, _failed(argmin, outcome), argmin.throw)
+        value = _value(y, standing, (problem, x, args))
         none = jnp.zeros_like(outcome.gradient_norm)
         return Solution(y, value, (), violation=none, activity=(), **report), outcome
     assert isinstance(outcome, ConstrainedOutcome)
     problem = problem.on(outcome.pieces)
     dual = y.equal, y.below
+    several = outcome.status == Status.dependent
+    standing = _Standing(dual, outcome, _failed(argmin, outcome) | several, argmin.throw)
     solution = Solution(
         primal=y.y,
-        value=_value(y.y, _Multipliers(dual, outcome, argmin.throw), (problem, x, args)),
+        value=_value(y.y, standing, (problem, x, args)),
         multipliers=constraints.by_constraint(shapes, *dual),
         violation=outcome.violation,
         activity=constraints.by_constraint(shapes, None, outcome.activity),
@@ -153,26 +160,30 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
     return solution, outcome
 
 
-class _Multipliers(eqx.Module):
-    """λ and μ, and whether they are the only ones."""
+class _Standing(eqx.Module):
+    """λ and μ of a solution, and whether its value has no derivative that they would give."""
 
-    dual: tuple[Array, Array]
+    dual: tuple[Array, ...]
     outcome: Outcome
+    failed: Bool[Array, ""]
     throw: bool = eqx.field(static=True)
 
-    def unique(self) -> tuple[Array, Array]:
-        """They themselves, or an error or NaN where others would do as well."""
-        several = self.outcome.status == Status.dependent
+    def checked(self, tangent: Scalar) -> Scalar:
+        """A derivative of the value, or an error or NaN where it is none.
+
+        A factor, so that it is there in reverse mode too, where nobody looks at the value.
+        """
+        one = jnp.ones_like(tangent)
         if not self.throw:
-            return jax.tree.map(lambda d: jnp.where(several, jnp.nan, d), self.dual)
+            return tangent * jnp.where(self.failed, jnp.nan, one)
         numbers = {"iterations": self.outcome.iterations}
         rows = getattr(self.outcome, "rows", None)
-        return raise_if(self.dual, several, self.outcome.status, numbers, rows)
+        return tangent * raise_if(one, self.failed, self.outcome.status, numbers, rows)
 
 
 @eqx.filter_custom_jvp
-def _value(y, multipliers, inputs):
-    del multipliers
+def _value(y, standing, inputs):
+    del standing
     problem, x, args = inputs
     return problem.value(y, x, *args)
 
@@ -184,23 +195,22 @@ def _value_jvp(primals, tangents):
     y and the multipliers stay in the tangent's expression, so that second derivatives do see how
     they move.
     """
-    y, multipliers, inputs = primals
+    y, standing, inputs = primals
     still = jax.tree.map(lambda t: t is None, tangents[2], is_leaf=lambda t: t is None)
     fixed, moving = eqx.partition(inputs, still, is_leaf=lambda t: t is None)
-    value = _value(y, multipliers, inputs)
+    value = _value(y, standing, inputs)
     if not jax.tree.leaves(moving):
         return value, jnp.zeros_like(value)
-    dual = () if multipliers is None else multipliers.unique()
 
     def partial(moving):
         problem, x, args = eqx.combine(moving, fixed)
         lagrangian = problem.value(y, x, *args)
         if problem.constraints is None:
             return lagrangian
-        forces = sum(map(jnp.matmul, dual, problem.constraints(y, x, *args)))
+        forces = sum(map(jnp.matmul, standing.dual, problem.constraints(y, x, *args)))
         return lagrangian + forces if problem.sense == "min" else lagrangian - forces
 
-    return value, jax.jvp(partial, (moving,), (tangents[2],))[1]
+    return value, standing.checked(jax.jvp(partial, (moving,), (tangents[2],))[1])
 
 
 class Value(eqx.Module):
@@ -220,10 +230,10 @@ def _optimum(argmin: Argmin, start, x, args):
     # Compiled by itself, so that y* is not differentiated along with the value.
     solution, outcome = solved(argmin, start, x, args)
     rows = getattr(outcome, "rows", None)
-    failed = ~found(outcome.status)
+    failed = _failed(argmin, outcome)
     value = solution.value
-    if not argmin.throw:
-        value = jnp.where(failed, jnp.nan, value)
+    if not argmin.throw:  # added, so that the derivative is what it is
+        value += jnp.where(failed, jnp.nan, 0.0)
     return value, failed, numbers_of(solution), outcome.status, rows
 
 
