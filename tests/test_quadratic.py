@@ -88,6 +88,42 @@ def test_a_warm_start_leads_to_the_same_solution(rng):
         np.testing.assert_allclose(warm(before, *changed).primal, solve(*changed).primal, atol=1e-9)
 
 
+@pytest.mark.parametrize("room", [None, 0.4], ids=["rows", "bounds"])
+def test_a_warm_start_uses_factors_only_of_the_same_matrices(rng, room):
+    """Each datum changed alone, and none; rows may change with it. The derivative, too."""
+    data, y, *_ = random_program(rng)
+    bounds = {} if room is None else {"lower": y - room, "upper": y + room}
+    data = data if room is None else (data[0], data[1] + rng.normal(size=n), *data[2:])
+    cold = jax.jit(lambda *data: ag.quadratic_program(*data, **bounds))
+
+    @jax.jit
+    def warm(start, *data):
+        def solution(p):
+            found = ag.quadratic_program(data[0], p, *data[2:], **bounds, init=start)
+            return found.primal, found
+
+        slope, found = jax.jacobian(solution, has_aux=True)(data[1])
+        return found, slope
+
+    exact = jax.jit(jax.jacobian(lambda p, *others: cold(others[0], p, *others[1:]).primal))
+    before = cold(*data)
+    for which in (None, *range(6)):
+        other = list(data)
+        if which == 0:
+            root = rng.normal(size=(n, n))
+            other[0] = root @ root.T + 0.1 * np.eye(n)
+        elif which is not None:
+            other[which] = data[which] + 0.1 * rng.normal(size=np.shape(data[which]))
+        again, slope = warm(before, *other)
+        expected = cold(*other)
+        size = 1 + np.abs(expected.primal).max()
+        np.testing.assert_allclose(again.primal, expected.primal, atol=1e-11 * size)
+        wanted = exact(other[1], other[0], *other[2:])
+        np.testing.assert_allclose(slope, wanted, atol=1e-9 * (1 + np.abs(wanted).max()))
+        # What it hands on is as good as what it was given.
+        np.testing.assert_allclose(warm(again, *data)[0].primal, before.primal, atol=1e-11 * size)
+
+
 def test_linear_program_at_a_vertex_moves_with_its_rows(rng):
     A, b, c = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([4.0, 6.0]), -np.array([1.0, 1.0])
     G = np.concatenate([A, -np.eye(2)])

@@ -16,6 +16,7 @@ from argrad.solvers.active_set import STRONGLY_ACTIVE
 from argrad.solvers.quadratic_program import solve_quadratic_program
 from argrad.solvers.quadratic_program_active import Start
 from argrad.solvers.quadratic_program_data import Program
+from argrad.solvers.quadratic_program_forms import Factors
 from argrad.solvers.sparse_program import solve_sparse_program
 from argrad.solvers.sparse_program_data import Plan
 from argrad.status import Rows, found, raise_if
@@ -108,8 +109,8 @@ def quadratic_program(
     given = _given(Q, p, G, h, A, b, lower, upper, throw)
     if max_steps < 1:
         raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
-    start = None if init is None else _start(init, given)
-    solution, failed, rows = _solve(given, start, max_steps, throw)
+    warm = None if init is None else _warm(init, given)
+    solution, failed, rows = _solve(given, warm, max_steps, throw)
     if not throw:
         return solution
     numbers = {
@@ -195,15 +196,17 @@ class _Given(NamedTuple):
 
 @eqx.filter_jit
 def _solve(
-    given: _Given, start: Start | None, max_steps: int, throw: bool
+    given: _Given, warm: tuple[Start, Factors | None] | None, max_steps: int, throw: bool
 ) -> tuple[Solution, Any, Rows]:
+    start, known = (None, None) if warm is None else warm
     if given.plan is None:
         program = given.program()
-        solved = solve_quadratic_program(lax.stop_gradient(program), start, max_steps)
+        solved = solve_quadratic_program(lax.stop_gradient(program), start, known, max_steps)
     else:
         program = sparse_program(given)
         solved = solve_sparse_program(lax.stop_gradient(program), start, max_steps)
-    point, outcome = differentiable(lax.stop_gradient(solved), program, throw)
+    solved = lax.stop_gradient(solved)
+    point, outcome = differentiable(solved, program, throw)
     below = given.below(point.below)
     solution = Solution(
         primal=point.y,
@@ -220,12 +223,13 @@ def _solve(
         step_norm=outcome.step_norm,
         violation=outcome.violation,
         activity=given.below(outcome.activity),
+        factors=solved.factors,
     )
     return solution, ~found(outcome.status), outcome.rows
 
 
-def _start(init: Solution, given: _Given) -> Start:
-    """What a solution says of where to begin; NaN and infinity say nothing."""
+def _warm(init: Solution, given: _Given) -> tuple[Start, Factors | None]:
+    """What a solution says of where to begin, and its factors; NaN and infinity say nothing."""
     if not isinstance(init, Solution) or not isinstance(init.multipliers, Multipliers):
         raise TypeError(
             f"init must be what quadratic_program or linear_program returned, got {init!r}."
@@ -248,7 +252,9 @@ def _start(init: Solution, given: _Given) -> Start:
     e = 0 if given.b is None else given.b.size
     held = jnp.concatenate([jnp.ones(e, bool), *active])
     plain = lambda part: jnp.where(jnp.isfinite(part), part, 0).astype(given.p.dtype)
-    return Start(plain(init.primal), plain(l), held)
+    same = given.plan is None and init.primal.dtype == given.p.dtype
+    known = init.factors if same else None
+    return Start(plain(init.primal), plain(l), held), known
 
 
 def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:

@@ -135,8 +135,8 @@ def raise_if(
     indices = jnp.zeros(0, int) if rows is None else lax.stop_gradient(rows.indices)
     if not isinstance(failed, jax.core.Tracer):
         if failed:
-            values = np.array([float(value) for value in numbers.values()])
-            _raise(layout, tuple(numbers), status, values, indices)
+            known = np.array([float(value) for value in numbers.values()])
+            _raise(layout, tuple(numbers), status, known, indices)
         return tree
     dynamic, static = eqx.partition(tree, eqx.is_array)
     # In few arrays: each scalar that compiled code hands out is a kernel of its own to compile.

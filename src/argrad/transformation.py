@@ -47,6 +47,7 @@ class Solution(eqx.Module):
     - `violation`: the largest |h| or positive g.
     - `activity`: one entry a constraint, for its rows below: 0 where inactive, 1 where weakly
       active (g = 0 but μ = 0: a kink of y*), 2 where strongly active (g = 0 < μ).
+    - `factors`: what a warm start of `quadratic_program` can use again; None elsewhere.
 
     Under `vmap` each has one more axis. All but the first three have zero derivative. Given to
     the next solve as its `init`, a solution of a constrained problem is a warm start: the rows
@@ -62,6 +63,7 @@ class Solution(eqx.Module):
     step_norm: Float[Array, ""]
     violation: Float[Array, ""]
     activity: tuple[PyTree[Array], ...]
+    factors: PyTree[Array] | None = None
 
 
 class Argmin(eqx.Module):

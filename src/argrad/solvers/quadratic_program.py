@@ -1,5 +1,6 @@
 """Solve a convex quadratic program to rounding, and judge it."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -18,9 +19,11 @@ from argrad.solvers.quadratic_program_careful import (
 from argrad.solvers.quadratic_program_data import Program, once, units
 from argrad.solvers.quadratic_program_forms import (
     DualForm,
+    Factors,
+    Held,
     PrimalForm,
-    cholesky,
     condensed,
+    factors,
     least_share,
 )
 from argrad.status import Rows, Status
@@ -29,7 +32,8 @@ from argrad.status import Rows, Status
 class Solved(eqx.Module):
     """A program with its solution, how it was found, and the factor that differentiates it.
 
-    `form` and `factor` are of the program in y/scale.
+    `factors` are of the program itself, None where nobody keeps any; `form` and `factor` of the
+    one in y/scale.
     """
 
     program: Program
@@ -43,6 +47,7 @@ class Solved(eqx.Module):
     step_norm: Float[Array, ""]
     violation: Float[Array, ""]
     rows: Rows
+    factors: Factors | None
     form: DualForm | PrimalForm
     factor: Float[Array, "k k"]
     scale: Float[Array, " n"]
@@ -59,19 +64,22 @@ class Solved(eqx.Module):
         return self.scale * u, jnp.where(self.held, rows * l, -b)
 
 
-def solve_quadratic_program(program: Program, start: Start | None, max_steps: int) -> Solved:
+def solve_quadratic_program(
+    program: Program, start: Start | None, known: Factors | None, max_steps: int
+) -> Solved:
     """The solution, from the rows that `start` holds where there is one.
 
     First by exchanging active rows, which is all that most programs need. Where that does not end,
-    or the solution is not plainly regular, all is done again, with care.
+    or the solution is not plainly regular, all is done again, with care. `known` factors are used
+    where they are those of `program`.
     """
     sizes = units(program)
     m, dtype = program.size, program.p.dtype
-    L = cholesky(program.Q)
-    posed = least_share(L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
-    form = condensed(program, sizes, L, None)
+    mine = factors(program) if known is None else _renewed(known, program)
+    posed = least_share(mine.L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
+    form = condensed(program, sizes, mine, None)
     begin = _guess(form) if start is None else start
-    best = candidate(form, sizes, begin)
+    best = candidate(form, sizes, begin, mine.held)
     regular = form.independent(best.factor, best.held) & ~jnp.any(best.activity == WEAKLY_ACTIVE)
     certain = posed & regular & (best.error <= accepted(dtype))
     plain = Found(
@@ -89,10 +97,11 @@ def solve_quadratic_program(program: Program, start: Start | None, max_steps: in
         begin,
         best,
     )
-    return solved(program, found)
+    last = Held(best.held, best.factor, jnp.array(True))
+    return solved(program, found, replace(mine, held=last))
 
 
-def solved(program: Program, found: Found) -> Solved:
+def solved(program: Program, found: Found, mine: Factors | None) -> Solved:
     """A program with what was found for it."""
     best, e = found.best, program.equalities
     return Solved(
@@ -107,10 +116,22 @@ def solved(program: Program, found: Found) -> Solved:
         step_norm=best.step_norm,
         violation=best.violation,
         rows=Rows(found.named, program.layout()),
+        factors=mine,
         form=found.form,
         factor=best.factor,
         scale=found.scale,
     )
+
+
+def _renewed(known: Factors, program: Program) -> Factors:
+    """Those of `program`: `known` if they are."""
+
+    def renew(program):
+        mine = factors(program)
+        assert known.held is not None
+        return replace(mine, held=replace(known.held, valid=jnp.array(False)))
+
+    return once(~known.belong_to(program), renew, known, program)
 
 
 def _guess(form: DualForm | PrimalForm) -> Start:

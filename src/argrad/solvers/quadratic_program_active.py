@@ -18,8 +18,14 @@ from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
-from argrad.solvers.quadratic_program_data import Residual, Units, residual
-from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, backwards, forwards
+from argrad.solvers.quadratic_program_data import Residual, Units, once, residual
+from argrad.solvers.quadratic_program_forms import (
+    DualForm,
+    Held,
+    PrimalForm,
+    backwards,
+    forwards,
+)
 
 _PATIENCE = 4  # exchanges without fewer wrong signs than ever before
 _REFINEMENTS = 8
@@ -52,12 +58,17 @@ class Candidate(NamedTuple):
     violation: Float[Array, ""]
 
 
-def candidate(form: DualForm | PrimalForm, units: Units, start: Start) -> Candidate:
-    """Exchange rows until signs are right or progress ends, and refine what is found."""
+def candidate(
+    form: DualForm | PrimalForm, units: Units, start: Start, known: Held | None = None
+) -> Candidate:
+    """Exchange rows until signs are right or progress ends, and refine what is found.
+
+    `known` is a factor of some rows in this form.
+    """
     if isinstance(form, DualForm):
-        y, l, held, factor, steps = _exchange_dual(form, units, start)
+        y, l, held, factor, steps = _exchange_dual(form, units, start, known)
     else:
-        y, l, held, factor, steps = _exchange_primal(form, units, start)
+        y, l, held, factor, steps = _exchange_primal(form, units, start, known)
     e = form.program.equalities
 
     def unfinished(carry):
@@ -124,7 +135,16 @@ def _begin(m: int) -> _Progress:
     return _Progress(jnp.array(m + 1), jnp.array(m + 1), jnp.array(0))
 
 
-def _exchange_dual(form: DualForm, units: Units, start: Start):
+def _factorise(form: DualForm | PrimalForm, held, last: Held | None) -> tuple[Array, Held | None]:
+    """The factor of the rows `held`, which may be the last one taken."""
+    if last is None:
+        return form.factorise(held, None), None
+    stale = ~last.valid | jnp.any(held != last.rows)
+    factor = once(stale, lambda held: form.factorise(held, None), last.factor, held)
+    return factor, Held(held, factor, jnp.array(True))
+
+
+def _exchange_dual(form: DualForm, units: Units, start: Start, known: Held | None):
     """In the space of the multipliers, where only matrices with a row a constraint are met."""
     del units
     program, offset = form.program, form.offset
@@ -139,8 +159,8 @@ def _exchange_dual(form: DualForm, units: Units, start: Start):
     size = jnp.linalg.norm(form.q)
 
     def step(carry):
-        held, _, _, steps, progress = carry
-        factor = form.factorise(held, None)
+        held, _, _, steps, last, progress = carry
+        factor, last = _factorise(form, held, last)
         l = cho_solve((factor, True), jnp.where(held, -offset, 0))
         moved = form.S @ l
         force = jnp.sqrt(jnp.maximum(l @ moved, 0))
@@ -148,22 +168,22 @@ def _exchange_dual(form: DualForm, units: Units, start: Start):
         violated = offset + moved < -tol * (jnp.abs(offset) + roots * force)
         wrong = jnp.where(held, negative, violated) & ~equal
         progress = progress.after(jnp.sum(wrong))
-        return held ^ (wrong & progress.unfinished), l, factor, steps + 1, progress
+        return held ^ (wrong & progress.unfinished), l, factor, steps + 1, last, progress
 
-    carry = (start.held | equal, start.l, jnp.zeros_like(form.S), jnp.array(0), _begin(m))
-    held, l, factor, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
+    carry = (start.held | equal, start.l, jnp.zeros_like(form.S), jnp.array(0), known, _begin(m))
+    held, l, factor, steps, *_ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
     return backwards(form.L, centre - form.q - l @ form.R), l, held, factor, steps
 
 
-def _exchange_primal(form: PrimalForm, units: Units, start: Start):
+def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Held | None):
     program = form.program
     m, e = program.size, program.equalities
     equal = jnp.arange(m) < e
     tol = float(jnp.finfo(start.y.dtype).eps) ** 0.75
 
     def step(carry):
-        y, l, held, _, steps, progress = carry
-        factor = form.factorise(held, None)
+        y, l, held, _, steps, last, progress = carry
+        factor, last = _factorise(form, held, last)
         l = jnp.where(held, l, 0)
         now = residual(program, units, y, l)
         slack = jnp.where(held, now.slack, 0)
@@ -174,12 +194,12 @@ def _exchange_primal(form: PrimalForm, units: Units, start: Start):
         negative = l * units.norms < -tol * now.force
         wrong = jnp.where(held, negative, _violated(program, excess, tol)) & ~equal
         progress = progress.after(jnp.sum(wrong))
-        return y, l, held ^ (wrong & progress.unfinished), factor, steps + 1, progress
+        return y, l, held ^ (wrong & progress.unfinished), factor, steps + 1, last, progress
 
     shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
     factor = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
-    carry = (start.y, start.l, start.held | equal, factor, jnp.array(0), _begin(m))
-    return lax.while_loop(lambda c: c[-1].unfinished, step, carry)[:-1]
+    carry = (start.y, start.l, start.held | equal, factor, jnp.array(0), known, _begin(m))
+    return lax.while_loop(lambda c: c[-1].unfinished, step, carry)[:-2]
 
 
 def _violated(program, excess, tol):

@@ -14,7 +14,13 @@ from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Candidate, Start, candidate
 from argrad.solvers.quadratic_program_data import Program, Units, residual, units
-from argrad.solvers.quadratic_program_forms import DualForm, PrimalForm, condensed, convex_factor
+from argrad.solvers.quadratic_program_forms import (
+    DualForm,
+    PrimalForm,
+    condensed,
+    convex_factor,
+    factors,
+)
 from argrad.status import Status
 
 NAMED = 3  # rows that an error names at most
@@ -61,7 +67,7 @@ class Dense:
     def form(program: Program, sizes: Units) -> tuple[DualForm | PrimalForm, Bool[Array, ""]]:
         """The condensed systems, shifted where that is needed, and whether Q is convex."""
         L, shift, convex = convex_factor(program.Q, sizes.stiffness)
-        return condensed(program, sizes, L, shift), convex
+        return condensed(program, sizes, factors(program, L), shift), convex
 
     @staticmethod
     def regularity(

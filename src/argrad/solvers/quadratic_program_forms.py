@@ -233,15 +233,52 @@ class PrimalForm(eqx.Module):
         return inverse[:k], sum(bounds, jnp.zeros((), inverse.dtype))
 
 
-def condensed(
-    program: Program, units: Units, L: Float[Array, "n n"], shift: Float[Array, ""] | None
-) -> DualForm | PrimalForm:
-    """The form with the smaller matrix, given L Lᵀ = Q + shift; None for no shift."""
-    rows = program.rows
+class Held(eqx.Module):
+    """The factor of the rows that an active set holds; not `valid` if of other Q or other rows."""
+
+    rows: Bool[Array, " m"]
+    factor: Float[Array, "k k"]
+    valid: Bool[Array, ""]
+
+
+class Factors(eqx.Module):
+    """What depends on Q and the rows alone: Q = L Lᵀ, and for the dual form R = J L⁻ᵀ and R Rᵀ.
+
+    Programs that share Q and the rows share these; R and S are None where the dual form is not
+    the smaller one. L is NaN where Q is not definite. `held` is the last factor taken of any of
+    the rows, None where there is none yet.
+    """
+
+    Q: Float[Array, "n n"]
+    rows: Float[Array, "k n"]
+    L: Float[Array, "n n"]
+    R: Float[Array, "k n"] | None
+    S: Float[Array, "k k"] | None
+    held: Held | None = None
+
+    def belong_to(self, program: Program) -> Bool[Array, ""]:
+        """Whether they are those of `program`."""
+        return jnp.all(self.Q == program.Q) & jnp.all(self.rows == program.rows)
+
+
+def factors(program: Program, L: Float[Array, "n n"] | None = None) -> Factors:
+    """Those of `program`, or with another L than that of Q."""
+    L = cholesky(program.Q) if L is None else L
+    rows, R, S = program.rows, None, None
     if not program.bounded and rows.shape[0] <= rows.shape[1]:
-        both = over(L, jnp.concatenate([rows, program.p[None]]))
-        R, q = both[:-1], both[-1]
-        return DualForm(program, shift, L, R, R @ R.T, q, program.limits() + R @ q)
+        R = over(L, rows)
+        S = R @ R.T
+    return Factors(program.Q, rows, L, R, S)
+
+
+def condensed(
+    program: Program, units: Units, known: Factors, shift: Float[Array, ""] | None
+) -> DualForm | PrimalForm:
+    """The form with the smaller matrix, given factors with L Lᵀ = Q + shift; None for no shift."""
+    if known.R is not None and known.S is not None:
+        q = forwards(known.L, program.p)
+        offset = program.limits() + known.R @ q
+        return DualForm(program, shift, known.L, known.R, known.S, q, offset)
     return PrimalForm(program, shift, penalty(program, units, shift))
 
 
