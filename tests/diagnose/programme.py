@@ -95,8 +95,11 @@ def enumerated(d: Data, x) -> tuple[np.ndarray, np.ndarray]:
             continue
         right = np.concatenate([d.a + d.a_x @ x, (d.b + d.b_x @ x)[held]])
         K = np.block([[d.Q, rows.T], [rows, np.zeros((len(rows), len(rows)))]])
+        right = np.concatenate([-d.c - d.C @ x, right])
         try:
-            found = np.linalg.solve(K, np.concatenate([-d.c - d.C @ x, right]))
+            found = np.linalg.solve(K, right)
+            left = right - K.astype(np.longdouble) @ found
+            found += np.linalg.solve(K, left.astype(float))
         except np.linalg.LinAlgError:
             continue
         y, mu = found[:D], np.zeros(G)

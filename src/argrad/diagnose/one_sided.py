@@ -72,7 +72,8 @@ def one_sided(local: Local, hessian_at: Callable[[Array], Array]) -> OneSided:
     change = np.where(strong, dual, change)
     rows_dot = local.jacobian @ d + local.rows_dot
     size = 1 + np.max(np.abs(rows_dot), initial=0)
-    tight = strong | (weak & (rows_dot > -1e-9 * size))
+    resting = (change > 0) | (rows_dot > -max(1e-9, rank_tol(local)) * size)
+    tight = strong | (weak & resting)
     value = float(local.objective_dot + multipliers @ local.rows_dot)
     return OneSided(d, change, rows_dot, value, tight, multipliers)
 

@@ -2,22 +2,20 @@
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
-from argrad.diagnose.local import Local, as_direction, hessian_at, local_model, on_rows, rates
-from argrad.diagnose.one_sided import one_sided, vanishing_combinations
+from argrad.diagnose.follower import Follower, Line, LostError, Point, told
+from argrad.diagnose.local import as_direction
 from argrad.problem import extra_arguments
 from argrad.rows import row_name
 from argrad.status import SolveError
 from argrad.transformation import Argmin, Solution
 
 _CHANGES = 1000  # of the active rows, after which something is wrong
-_REFINEMENTS = 60  # Newton or bisection steps to one of them
 
 
 class Segment(NamedTuple):
@@ -67,47 +65,6 @@ class Path(NamedTuple):
         return jax.tree.map(lambda y, d: y + (t - segment.start) * d, segment.primal, segment.slope)
 
 
-class _Line(NamedTuple):
-    """The problem along x0 + t · direction."""
-
-    solve: Argmin
-    x0: PyTree
-    direction: PyTree
-    args: tuple
-
-    def at(self, t: float) -> PyTree:
-        return jax.tree.map(lambda a, d: a + jnp.asarray(t * d, d.dtype), self.x0, self.direction)
-
-    def local(self, t: float, init: PyTree) -> Local:
-        return local_model(self.solve, self.at(t), self.direction, init, self.args, "path")
-
-    def side(self, local: Local, t: float):
-        y, dtype = local.solution.primal, local.v.dtype
-        x = self.at(t)
-        return one_sided(
-            local, lambda dual: hessian_at(self.solve, y, jnp.asarray(dual, dtype), x, self.args)
-        )
-
-
-class _Point(NamedTuple):
-    """Where the path is, how it moves on, and the rows that it moves on with."""
-
-    t: float
-    v: np.ndarray
-    multipliers: np.ndarray
-    rows: np.ndarray
-    v_dot: np.ndarray
-    multipliers_dot: np.ndarray
-    rows_dot: np.ndarray
-
-
-class _Change(NamedTuple):
-    t: float
-    row: int
-    v: np.ndarray
-    multipliers: np.ndarray
-
-
 def path(solve: Argmin, x0: PyTree, x1: PyTree, init: PyTree, *args: Any) -> Path:
     """Follow y* from x0 to x1 through every change of its active constraints.
 
@@ -142,172 +99,50 @@ def path(solve: Argmin, x0: PyTree, x1: PyTree, init: PyTree, *args: Any) -> Pat
     x0 = jax.tree.map(jnp.asarray, x0)
     x0, end = as_direction(x0, x1, "path")
     direction = jax.tree.map(jnp.subtract, end, x0)
-    line = _Line(solve, x0, direction, extra_arguments(args))
+    line = Line(solve, x0, direction, extra_arguments(args))
     local = line.local(0.0, init)
     first = local.solution
     segments: list[Segment] = []
-    follower = _Follower(line, local)
+    follower = Follower(line, local)
     point, active = follower.depart(local, 0.0)
     while True:
         if len(segments) > _CHANGES:
             raise SolveError(f"the active rows changed more than {_CHANGES} times on the way.")
-        change = follower.next_change(point, active)
-        stop = 1.0 if change is None else change.t
-        segments.append(follower.segment(point, active, stop, change))
-        if change is None:
+        arrived, row = follower.next_change(point, active)
+        segments.append(_segment(follower, point, active, arrived.t, row))
+        if row is None:
             break
-        local = follower.arrive(change)
-        point, active = follower.depart(local, change.t)
-    arrived = follower.go(point, active, 1.0)
+        local = follower.arrive(arrived, row)
+        point, active = follower.depart(local, arrived.t)
     last = follower.as_solution(arrived.v, arrived.multipliers)
-    exact = solve.solution(line.at(1.0), last, *args)
+    with told(1.0):
+        exact = solve.solution(line.at(1.0), last, *args)
     followed, found = (ravel_pytree(y)[0] for y in (last.primal, exact.primal))
     back = _reach(line, first)
     ahead = segments[0].end
     return Path(tuple(segments), exact, float(jnp.max(jnp.abs(followed - found))), (back, ahead))
 
 
-def _reach(line: _Line, init: Solution) -> float:
+def _reach(line: Line, init: Solution) -> float:
     """How far the active rows at x0 hold in the direction away from x1."""
     backwards = line._replace(direction=jax.tree.map(jnp.negative, line.direction))
     local = backwards.local(0.0, init)
-    follower = _Follower(backwards, local)
+    follower = Follower(backwards, local)
     try:
-        change = follower.next_change(*follower.depart(local, 0.0))
+        return follower.next_change(*follower.depart(local, 0.0))[0].t
+    except LostError as lost:
+        return lost.t
     except SolveError:  # there may be no problem to solve on that side
         return 0.0
-    return 1.0 if change is None else change.t
 
 
-class _Follower:
-    """Moves along one line; holds what does not change on the way."""
-
-    def __init__(self, line: _Line, local: Local):
-        self.line = line
-        self.template = local.solution
-        self.e = local.equalities
-        self.layout = local.layout
-        self.dtype = local.v.dtype
-        self.tol = 100 * float(np.finfo(self.dtype).eps)
-        constraints = line.solve.problem.constraints
-        assert constraints is not None
-        self.constraints = constraints
-        self.shapes = constraints.shapes(local.solution.primal, line.x0, line.args)
-
-    def unravel(self, v) -> PyTree:
-        return ravel_pytree(self.template.primal)[1](jnp.asarray(v, self.dtype))
-
-    def as_solution(self, v, multipliers) -> Solution:
-        """A warm start."""
-        dual = np.split(np.asarray(multipliers, self.dtype), [self.e])
-        entries = self.constraints.by_constraint(self.shapes, *map(jnp.asarray, dual))
-        return eqx.tree_at(
-            lambda s: (s.primal, s.multipliers), self.template, (self.unravel(v), entries)
-        )
-
-    def depart(self, local: Local, t: float) -> tuple[_Point, np.ndarray]:
-        """How the path leaves a point, and with which rows active."""
-        side = self.line.side(local, t)
-        # Rows that the one-sided derivative keeps tight are zero, not merely small.
-        multipliers = np.where(side.tight, side.multipliers, 0)
-        rows = np.where(side.tight, 0, local.rows)
-        point = _Point(t, local.v, multipliers, rows, side.v, side.multipliers_dot, side.rows_dot)
-        return point, side.tight
-
-    def go(self, point: _Point, active: np.ndarray, t: float) -> _Point:
-        """The solution at t on these rows, from a nearby one, with its derivatives."""
-        ahead = t - point.t
-        v = point.v + ahead * point.v_dot
-        multipliers = point.multipliers + ahead * point.multipliers_dot
-        x = self.line.at(t)
-        found = on_rows(
-            self.line.solve,
-            self.unravel(v),
-            jnp.asarray(multipliers, self.dtype),
-            jnp.asarray(active),
-            x,
-            self.line.args,
-        )
-        moving = rates(
-            self.line.solve,
-            self.unravel(found.v),
-            found.multipliers,
-            jnp.asarray(active),
-            x,
-            self.line.direction,
-            self.line.args,
-        )
-        return _Point(t, *map(np.asarray, (found.v, found.multipliers, *moving)))
-
-    def next_change(self, point: _Point, active: np.ndarray) -> _Change | None:
-        """Where the first row changes before t = 1, located on the exact solution."""
-        low, high = point.t, np.inf
-        last = point
-        for _ in range(_REFINEMENTS):
-            t, row = self._crossing(last, active, low)
-            if not low < t < high:
-                t = (low + high) / 2 if np.isfinite(high) else t
-            if t >= 1 and not np.isfinite(high):
-                t = 1.0
-            last = self.go(last, active, t)
-            margin, _ = self._margins(last, active)
-            broken = np.flatnonzero(margin < -self.tol)
-            if not np.all(np.isfinite(last.v)):
-                raise SolveError(f"the solution cannot be followed to t = {t:g}.")
-            if broken.size:
-                high = t
-                if high - low <= 4 * np.finfo(self.dtype).eps * max(1, t):
-                    return _Change(
-                        t, int(broken[np.argmin(margin[broken])]), last.v, last.multipliers
-                    )
-                continue
-            if t == 1.0:
-                return None
-            low = t
-            if margin[row] <= self.tol:
-                return _Change(t, row, last.v, last.multipliers)
-        raise SolveError(
-            f"the change of {row_name(self.layout, row)} near t = {low:g} could not be located."
-        )
-
-    def _margins(self, point: _Point, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far each inequality is from changing, and how fast that grows."""
-        scale = 1 + np.max(np.abs(point.multipliers), initial=0)
-        margin = np.where(active, point.multipliers / scale, -point.rows)
-        rate = np.where(active, point.multipliers_dot / scale, -point.rows_dot)
-        margin[: self.e], rate[: self.e] = np.inf, 0
-        return margin, rate
-
-    def _crossing(self, point: _Point, active: np.ndarray, low: float) -> tuple[float, int]:
-        """The first t at which a row is predicted to change."""
-        margin, rate = self._margins(point, active)
-        closing = rate < 0
-        # At the start of a stretch rows rest at zero; only those that get worse count.
-        when = np.full(margin.size, np.inf)
-        when[closing] = point.t - margin[closing] / rate[closing]
-        broken = margin < -self.tol
-        if np.any(broken):
-            when[~broken] = np.inf
-        elif point.t == low:
-            resting = (np.abs(margin) <= self.tol) & (np.abs(rate) <= self.tol)
-            when[resting] = np.inf
-        row = int(np.argmin(when))
-        return float(when[row]), row
-
-    def arrive(self, change: _Change) -> Local:
-        """The local model at a change, with the row that changes called weakly active."""
-        local = self.line.local(change.t, self.as_solution(change.v, change.multipliers))
-        active, strong = local.active.copy(), local.strong.copy()
-        active[change.row], strong[change.row] = True, False
-        local = local._replace(active=active, strong=strong)
-        return local._replace(dependent=vanishing_combinations(local).shape[1] > 0)
-
-    def segment(self, point: _Point, active, stop: float, change: _Change | None) -> Segment:
-        names = [row_name(self.layout, int(i)) for i in np.flatnonzero(active) if i >= self.e]
-        happens = "the end"
-        if change is not None:
-            becomes = "inactive" if active[change.row] else "active"
-            happens = f"{row_name(self.layout, change.row)} becomes {becomes}"
-        return Segment(
-            point.t, stop, self.unravel(point.v), self.unravel(point.v_dot), tuple(names), happens
-        )
+def _segment(
+    follower: Follower, point: Point, active: np.ndarray, stop: float, row: int | None
+) -> Segment:
+    name = lambda row: row_name(follower.layout, int(row))
+    names = tuple(name(i) for i in np.flatnonzero(active) if i >= follower.e)
+    happens = "the end"
+    if row is not None:
+        happens = f"{name(row)} becomes {'inactive' if active[row] else 'active'}"
+    start, slope = follower.unravel(point.v), follower.unravel(point.v_dot)
+    return Segment(point.t, stop, start, slope, names, happens)

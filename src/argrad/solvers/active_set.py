@@ -142,7 +142,7 @@ def polish(
         steps=jnp.array(0),
         settled=jnp.array(False),
     )
-    return _judge(flat, lax.while_loop(unfinished, step, start), v, multipliers)
+    return _judge(flat, lax.while_loop(unfinished, step, start), v, multipliers, fixed)
 
 
 def _scales(model: Model, dual, v, curvature) -> _Scales:
@@ -152,8 +152,11 @@ def _scales(model: Model, dual, v, curvature) -> _Scales:
     return _Scales(force, norms * size, norms)
 
 
-def _judge(flat: Flat, found: _Carry, v0, dual0) -> Polished:
-    """The verdict on what was found, or on what it began with if that is nearer to optimal."""
+def _judge(flat: Flat, found: _Carry, v0, dual0, fixed: bool) -> Polished:
+    """The verdict on what was found, or on what it began with if that is nearer to optimal.
+
+    On `fixed` rows, where signs may be wrong, it is on what was found.
+    """
     e = flat.equalities
 
     def conditions(v, dual):
@@ -167,7 +170,7 @@ def _judge(flat: Flat, found: _Carry, v0, dual0) -> Polished:
 
     # Both points at once: one computation to compile instead of two.
     both = jax.vmap(conditions)(jnp.stack([found.v, v0]), jnp.stack([found.multipliers, dual0]))
-    better = both[-1][0] <= both[-1][1]
+    better = fixed | (both[-1][0] <= both[-1][1])
     model, excess, force, error = jax.tree.map(lambda pair: jnp.where(better, *pair), both)
     tol = float(jnp.finfo(v0.dtype).eps) ** 0.75
     touching = jnp.where(excess[e:] >= -tol, WEAKLY_ACTIVE, INACTIVE)
