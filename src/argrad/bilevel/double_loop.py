@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 
 from argrad.adjoints import Unrolled
 from argrad.bilevel.history import BilevelResult, BilevelStatus, Record
-from argrad.bilevel.hypergradient import Evaluation, Warm, evaluate
+from argrad.bilevel.hypergradient import Evaluation, Warm, cold, evaluate
 from argrad.bilevel.optimiser import AbstractUpperOptimiser, Told, as_upper_optimiser
 from argrad.bilevel.problem import Bilevel, check_upper, upper_starting_point
 from argrad.bilevel.progress import progress_bar
@@ -89,11 +89,11 @@ def minimise(
         warm_start = warm_start and not isinstance(lower.adjoint, Unrolled)
     value = check_upper(bilevel, y0, x, args)
 
-    cold = Warm(y0, jax.tree.map(jnp.zeros_like, y0))
+    start = cold(lower, y0, x, args)
     run = Run()
     with progress_bar(progress, max_steps) as show:
         try:
-            warm, state = cold, upper_optimiser.init(x, value, _objective(bilevel, cold, args))
+            warm, state = start, upper_optimiser.init(x, value, _objective(bilevel, start, args))
             for _ in range(max_steps):
                 evaluation, told, point, norm = _step(
                     bilevel, upper_optimiser, x, state, warm, args

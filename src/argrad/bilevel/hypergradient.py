@@ -18,17 +18,33 @@ from jaxtyping import Array, Int, PyTree, Scalar
 
 from argrad.adjoints import Implicit, Unrolled
 from argrad.bilevel.problem import Bilevel
+from argrad.external import External
 from argrad.linalg.cg import conjugate_gradients
+from argrad.rows import check_constraints
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status
-from argrad.transformation import Argmin
+from argrad.transformation import Argmin, solved
 
 
 class Warm(eqx.Module):
-    """Where the lower solve (y) and the adjoint solve (u) start."""
+    """Where the lower solve (y and its multipliers) and the adjoint solve (u) start."""
 
     y: PyTree[Array]
     adjoint: PyTree[Array]
+    multipliers: tuple[PyTree, ...] = ()
+
+
+def cold(lower: Argmin | External, y0: PyTree[Array], x: PyTree, args: tuple) -> Warm:
+    """The starting point alone: no multipliers, no adjoint."""
+    multipliers: tuple[PyTree, ...] = ()
+    if isinstance(lower, Argmin) and lower.problem.constraints is not None:
+        constraints = lower.problem.constraints
+        check_constraints(constraints, y0, x, args)
+        shapes = constraints.shapes(y0, x, args)
+        sizes = jax.eval_shape(lambda: constraints(y0, x, *args))
+        zeros = [jnp.zeros(rows.shape, rows.dtype) for rows in sizes]
+        multipliers = constraints.by_constraint(shapes, *zeros)
+    return Warm(y0, jax.tree.map(jnp.zeros_like, y0), multipliers)
 
 
 class Evaluation(eqx.Module):
@@ -52,7 +68,12 @@ class Evaluation(eqx.Module):
 def evaluate(bilevel: Bilevel, x: PyTree[Array], warm: Warm, args: tuple) -> Evaluation:
     """∂F/∂x − (∂²f/∂x∂y) u with (∂²f/∂y²) u = ∂F/∂y, both at y*(x)."""
     lower = bilevel.lower
-    if isinstance(lower, Argmin) and isinstance(lower.adjoint, Implicit):
+    # Written out for the definite Hessian of a problem without constraints only.
+    if (
+        isinstance(lower, Argmin)
+        and lower.problem.constraints is None
+        and isinstance(lower.adjoint, Implicit)
+    ):
         found = _implicit(bilevel.upper, lower, lower.adjoint, x, warm, args)
     else:
         found = _through(bilevel, x, warm, args)
@@ -139,9 +160,11 @@ def _through(bilevel: Bilevel, x, warm: Warm, args):
     lower = dataclasses.replace(bilevel.lower, throw=False)
 
     def composite(x):
+        multipliers: tuple[PyTree, ...] = ()
         if isinstance(lower, Argmin):
-            solution = lower.solution(x, warm.y, *args)
+            solution, _ = solved(lower, (warm.y, warm.multipliers or None), x, args)
             y, status, iterations = solution.primal, solution.status, solution.iterations
+            multipliers = solution.multipliers
             if isinstance(lower.adjoint, Unrolled):  # a truncated iteration is what was asked for
                 truncated = status == Status.max_steps_reached
                 status = Status.where(truncated, Status.converged, status)
@@ -150,13 +173,16 @@ def _through(bilevel: Bilevel, x, warm: Warm, args):
             status = Status.where(_finite(y), Status.converged, Status.nonfinite)
             iterations = jnp.array(0)
         value = jnp.asarray(bilevel.upper(y, x, *args))
-        return value, lax.stop_gradient((y, status, iterations))
+        return value, lax.stop_gradient((y, multipliers, status, iterations))
 
-    (value, (y, status, iterations)), gradient = jax.value_and_grad(composite, has_aux=True)(x)
+    (value, (y, multipliers, status, iterations)), gradient = jax.value_and_grad(
+        composite, has_aux=True
+    )(x)
     # With throw=False a derivative that could not be had is NaN.
     lost = (status == Status.converged) & jnp.isfinite(value) & ~_finite(gradient)
     status = Status.where(lost, Status.adjoint_failed, status)
-    return value, gradient, Warm(y, warm.adjoint), status, iterations, jnp.array(0)
+    reached = Warm(y, warm.adjoint, multipliers)
+    return value, gradient, reached, status, iterations, jnp.array(0)
 
 
 def _finite(tree: PyTree[Array]) -> Array:
