@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
-    from argrad.linalg import CG
+    from argrad.linalg import CG, Neumann
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -52,6 +52,7 @@ _HOME = {
     "path": "diagnose",
     "implicit": "external",
     "CG": "linalg",
+    "Neumann": "linalg",
     "linear_program": "quadratic",
     "quadratic_program": "quadratic",
     "ball": "sets",

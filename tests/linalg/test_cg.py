@@ -100,3 +100,40 @@ def test_arguments_of_the_wrong_kind(system):
         ag.CG(rtol=0)
     with pytest.raises(ValueError, match="max_steps >= 1, got 0"):
         ag.CG(max_steps=0)
+
+
+def test_damping_is_another_system(system, run):
+    a, b = system
+    found = run(ag.CG(damping=7.0), a, b)
+    np.testing.assert_allclose(found.value, np.linalg.solve(a + 7 * np.eye(30), b), rtol=1e-7)
+    assert found.counted == found.stats["num_steps"]
+
+
+def test_stopping_where_asked_is_no_failure(system, run):
+    a, b = system
+    found = run(ag.CG(max_steps=5, truncate=True), a, b)
+    assert found.result == lx.RESULTS.successful
+    assert found.counted == 5
+    left = np.linalg.norm(b - a @ found.value) / np.linalg.norm(b)
+    assert found.stats["error"] == pytest.approx(left)
+    krylov = np.stack([np.linalg.matrix_power(a / 1000, i) @ b for i in range(5)], 1)
+    best = krylov @ np.linalg.solve(krylov.T @ a @ krylov, krylov.T @ b)
+    np.testing.assert_allclose(found.value, best, rtol=1e-4, atol=1e-6)
+    assert run(ag.CG(max_steps=5), a, b).result == lx.RESULTS.max_steps_reached
+    assert run(ag.CG(max_steps=5, truncate=True), -a, b).result == lx.RESULTS.breakdown
+    assert run(ag.CG(max_steps=5, truncate=True), a, b * np.nan).result != lx.RESULTS.successful
+
+
+def test_a_guess_costs_one_product(system, run):
+    a, b = system
+    found = run(ag.CG(), a, b, {"y0": jnp.linalg.solve(a, b)})
+    assert found.counted == found.stats["num_steps"] + 1 <= 2
+
+
+def test_new_arguments_that_make_no_sense():
+    with pytest.raises(ValueError, match="damping >= 0, got -1"):
+        ag.CG(damping=-1.0)
+    with pytest.raises(ValueError, match=r"truncate=True\) needs max_steps"):
+        ag.CG(truncate=True)
+    with pytest.raises(TypeError, match="one fixed matrix"):
+        ag.CG(preconditioner=ag.Neumann())

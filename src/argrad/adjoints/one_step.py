@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from argrad.adjoints.base import AbstractAdjoint, without_constraints
+from argrad.linalg.power_iteration import largest_eigenvalue
 from argrad.solvers.run import minimum
 from argrad.status import Status, raise_if
 
@@ -61,17 +62,6 @@ class OneStep(AbstractAdjoint):
 
 
 def _largest_curvature(gradient: Callable[[PyTree], PyTree], y: PyTree) -> Float[Array, ""]:
-    """The largest eigenvalue of the Hessian, by twenty steps of power iteration."""
     flat, unravel = ravel_pytree(y)
     _, hvp = jax.linearize(lambda v: ravel_pytree(gradient(unravel(v)))[0], flat)
-
-    def advance(_, carry):
-        v, _ = carry
-        hv = hvp(v)
-        norm = jnp.linalg.norm(hv)
-        return hv / jnp.where(norm > 0, norm, 1), norm
-
-    # A fixed start that no structured eigenvector is orthogonal to.
-    v = jnp.cos(jnp.arange(flat.size, dtype=flat.dtype) ** 2 + 1)
-    start = v / jnp.linalg.norm(v), jnp.ones((), flat.dtype)
-    return lax.fori_loop(0, 20, advance, start)[1]
+    return largest_eigenvalue(hvp, flat, 20)
