@@ -17,6 +17,7 @@ from jax import lax
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
+from argrad.linalg.extremes import largest
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_data import Residual, Units, once, residual
 from argrad.solvers.quadratic_program_forms import (
@@ -98,7 +99,7 @@ def candidate(
     below = jnp.arange(l.size) >= e
     force, short = l * units.norms / now.force, now.slack / now.reach
     wrong = jnp.where(below, -jnp.where(held, force, short), 0)
-    error = jnp.maximum(now.error(held), jnp.max(wrong, initial=0.0))
+    error = jnp.maximum(now.error(held), largest(wrong))
     touching = jnp.where(short <= eps**0.75, WEAKLY_ACTIVE, INACTIVE)
     activity = jnp.where(force > eps**0.75, STRONGLY_ACTIVE, touching)
     return Candidate(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, PyTree
 
+from argrad.linalg.extremes import largest
 from argrad.rows import Layout
 
 
@@ -143,14 +144,13 @@ class Residual(NamedTuple):
     def error(self, held: Bool[Array, " m"]) -> Float[Array, ""]:
         """Of the equations that hold on the rows `held`, relative."""
         short = jnp.where(held, jnp.abs(self.slack) / self.reach, 0)
-        gradient = jnp.max(jnp.abs(self.gradient)) / self.force
-        return jnp.maximum(gradient, jnp.max(short, initial=0.0))
+        return jnp.maximum(largest(jnp.abs(self.gradient)) / self.force, largest(short))
 
     def violation(self, equalities: int) -> Float[Array, ""]:
         """The most by which any limit is violated."""
         equal = jnp.arange(self.slack.size) < equalities
         excess = jnp.where(equal, jnp.abs(self.slack), -self.slack)
-        return jnp.maximum(jnp.max(excess, initial=0.0), 0)
+        return largest(excess)
 
 
 def units(program: Program) -> Units:
@@ -159,9 +159,13 @@ def units(program: Program) -> Units:
     norms = jnp.concatenate([norms, jnp.ones(program.size - norms.size, norms.dtype)])
     limits = jnp.abs(program.limits())
     limits = jnp.where(jnp.isinf(limits), 0, limits)
-    reach = _positive(jnp.max(limits / _positive(norms), initial=0.0))
+    farthest = jnp.max(limits / _positive(norms), initial=0.0)
     force = jnp.max(jnp.abs(program.p))
     curvature = jnp.max(jnp.abs(program.curvatures()))
+    # Where all limits are zero y may be so as well, and beside itself nothing is ever small.
+    far = _positive(force / _positive(curvature))
+    reach = jnp.where(farthest > 0, farthest, far)
+    limits = jnp.where(farthest > 0, limits, norms * far)
     slope = _positive(force / reach)
     stiffness = jnp.where(curvature > 0, jnp.clip(slope, curvature, 1e4 * curvature), slope)
     return Units(norms, limits, force, curvature, reach, stiffness)
@@ -175,10 +179,10 @@ def _positive(size):
 def residual(program: Program, units: Units, y: Array, l: Array) -> Residual:
     """How far y with multipliers l is from the optimality conditions."""
     eps = float(jnp.finfo(y.dtype).eps)
-    size = jnp.max(jnp.abs(y))
+    size = largest(jnp.abs(y))
     curved = program.Q @ y
-    pushed = units.force + jnp.max(jnp.abs(l) * units.norms, initial=0.0)
-    force = pushed + jnp.max(jnp.abs(curved))
+    pushed = units.force + largest(jnp.abs(l) * units.norms)
+    force = pushed + largest(jnp.abs(curved))
     force = jnp.minimum(pushed + units.curvature * size, eps ** (-1 / 3) * force)
     terms = abs(program.rows) @ jnp.abs(y)
     bounds = [jnp.abs(y) for bound in (program.lower, program.upper) if bound is not None]

@@ -18,6 +18,7 @@ from jax import lax
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float
 
+from argrad.linalg.extremes import smallest
 from argrad.solvers.quadratic_program_data import Program, Units
 
 
@@ -59,7 +60,7 @@ def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
 
 def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Float[Array, ""]:
     """The smallest pivot, as a share of the diagonal element that it is what is left of."""
-    return jnp.min(jnp.diagonal(factor) ** 2 / diagonal, initial=1.0)
+    return smallest(jnp.diagonal(factor) ** 2 / diagonal, 1.0)
 
 
 def convex_factor(

@@ -182,6 +182,7 @@ def _examined(program: Program, units: Units, rows: Rows, it: Iterate) -> Iterat
     size = jnp.maximum(jnp.abs(program.p @ y), jnp.abs(limits @ l)) / it.tau
     complementarity = (s @ jnp.where(rows.inequality, l, 0)) / it.tau**2
     size = jnp.maximum(size, now.force * jnp.max(jnp.abs(y)) / it.tau)
+    size = jnp.maximum(size, eps ** (1 / 3) * units.force * rows.reach)
     gap = jnp.maximum(
         jnp.max(jnp.abs(now.gradient)) / now.force, complementarity / jnp.maximum(size, tiny)
     )
@@ -191,7 +192,8 @@ def _examined(program: Program, units: Units, rows: Rows, it: Iterate) -> Iterat
     proof = -(limits @ l)
     crosswise = jnp.max(jnp.abs(program.transposed(l)))
     infeasible = proof > eps**0.5 * jnp.sum(jnp.abs(limits * l))
-    infeasible &= crosswise * rows.reach <= tol * proof
+    # Where rounding allows no further step, what there is has to do.
+    infeasible &= crosswise * rows.reach <= jnp.where(it.broken, eps ** (1 / 3), tol) * proof
 
     length = jnp.max(jnp.abs(y))
     outwards = jnp.where(rows.present, program.times(y) / rows.lengths, 0)

@@ -55,7 +55,7 @@ def form(program: SparseProgram, sizes: Units) -> tuple[SparseForm, Bool[Array, 
     plan, eps = program.plan, float(jnp.finfo(program.p.dtype).eps)
     Q, diagonal = plan.matrix(program.Q, program.rows, None), program.curvatures()
     pivots = plan.by_variable(Q.cholesky().pivots)
-    posed = jnp.min(pivots / diagonal) > eps**0.5
+    posed = jnp.all(pivots > eps**0.5 * diagonal)
     shift = jnp.where(posed, 0, eps**0.5 * sizes.stiffness)
     # Rounding grows with the width of the band, not with the number of variables.
     largest = jnp.max(jnp.abs(program.Q.data), initial=0.0)
