@@ -10,12 +10,20 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from argrad.adjoints import Barrier, Implicit, OneStep, Unrolled
-    from argrad.bilevel import Bilevel, BilevelError, BilevelResult, minimise
+    from argrad.bilevel import (
+        Bilevel,
+        BilevelError,
+        BilevelResult,
+        Constants,
+        Hypergradient,
+        hypergradient,
+        minimise,
+    )
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
-    from argrad.linalg import CG, Neumann
+    from argrad.linalg import CG, Neumann, Nystrom
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -37,6 +45,9 @@ _HOME = {
     "Bilevel": "bilevel",
     "BilevelError": "bilevel",
     "BilevelResult": "bilevel",
+    "Constants": "bilevel",
+    "Hypergradient": "bilevel",
+    "hypergradient": "bilevel",
     "minimise": "bilevel",
     "Conditions": "conditions",
     "fixed_point": "conditions",
@@ -53,6 +64,7 @@ _HOME = {
     "implicit": "external",
     "CG": "linalg",
     "Neumann": "linalg",
+    "Nystrom": "linalg",
     "linear_program": "quadratic",
     "quadratic_program": "quadratic",
     "ball": "sets",

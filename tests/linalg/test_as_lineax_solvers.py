@@ -13,6 +13,7 @@ import argrad as ag
 EXACT = {
     "CG": ag.CG(),
     "Neumann": ag.Neumann(steps=400, tol=1e-11),
+    "Nystrom": ag.Nystrom(rank=99),
 }
 
 
@@ -23,7 +24,7 @@ def objective(y, x, h, shift):
     return 0.5 * z @ h @ z + 0.1 * jnp.sum(jnp.cosh(flat))
 
 
-INIT = {"bias": jnp.zeros(2), "weights": jnp.zeros((2, 2))}
+INIT = {"bias": np.zeros(2), "weights": np.zeros((2, 2))}
 
 
 @pytest.fixture

@@ -2,3 +2,4 @@
 
 from argrad.linalg.cg import CG as CG
 from argrad.linalg.neumann import Neumann as Neumann
+from argrad.linalg.nystrom import Nystrom as Nystrom
