@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import Path, directional, multiplier_range, path
     from argrad.external import implicit
-    from argrad.linalg import CG, Neumann, Nystrom
+    from argrad.linalg import CG, BlockDiagonal, DiagonalApproximation, Identity, Neumann, Nystrom
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -63,6 +63,9 @@ _HOME = {
     "path": "diagnose",
     "implicit": "external",
     "CG": "linalg",
+    "BlockDiagonal": "linalg",
+    "DiagonalApproximation": "linalg",
+    "Identity": "linalg",
     "Neumann": "linalg",
     "Nystrom": "linalg",
     "linear_program": "quadratic",

@@ -1,5 +1,8 @@
 """Floor 0: linear systems with the lower problem's Hessian, as Lineax solvers."""
 
+from argrad.linalg.block_diagonal import BlockDiagonal as BlockDiagonal
 from argrad.linalg.cg import CG as CG
+from argrad.linalg.diagonal import DiagonalApproximation as DiagonalApproximation
+from argrad.linalg.identity import Identity as Identity
 from argrad.linalg.neumann import Neumann as Neumann
 from argrad.linalg.nystrom import Nystrom as Nystrom
