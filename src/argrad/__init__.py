@@ -21,9 +21,24 @@ if TYPE_CHECKING:
     )
     from argrad.conditions import Conditions, fixed_point, root, stationarity
     from argrad.constraints import box, equality, inequality, linear
-    from argrad.diagnose import Path, directional, multiplier_range, path
+    from argrad.diagnose import (
+        Certificate,
+        Path,
+        check,
+        directional,
+        multiplier_range,
+        path,
+    )
     from argrad.external import implicit
-    from argrad.linalg import CG, BlockDiagonal, DiagonalApproximation, Identity, Neumann, Nystrom
+    from argrad.linalg import (
+        CG,
+        MINRES,
+        BlockDiagonal,
+        DiagonalApproximation,
+        Identity,
+        Neumann,
+        Nystrom,
+    )
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -57,7 +72,9 @@ _HOME = {
     "equality": "constraints",
     "inequality": "constraints",
     "linear": "constraints",
+    "Certificate": "diagnose",
     "Path": "diagnose",
+    "check": "diagnose",
     "directional": "diagnose",
     "multiplier_range": "diagnose",
     "path": "diagnose",
@@ -66,6 +83,7 @@ _HOME = {
     "BlockDiagonal": "linalg",
     "DiagonalApproximation": "linalg",
     "Identity": "linalg",
+    "MINRES": "linalg",
     "Neumann": "linalg",
     "Nystrom": "linalg",
     "linear_program": "quadratic",

@@ -14,6 +14,7 @@ EXACT = {
     "CG": ag.CG(),
     "Neumann": ag.Neumann(steps=400, tol=1e-11),
     "BlockDiagonal": ag.BlockDiagonal(groups={"bias": "all", "weights": "all"}),
+    "MINRES": ag.MINRES(),
     "Nystrom": ag.Nystrom(rank=99),
 }
 

@@ -4,5 +4,6 @@ from argrad.linalg.block_diagonal import BlockDiagonal as BlockDiagonal
 from argrad.linalg.cg import CG as CG
 from argrad.linalg.diagonal import DiagonalApproximation as DiagonalApproximation
 from argrad.linalg.identity import Identity as Identity
+from argrad.linalg.minres import MINRES as MINRES
 from argrad.linalg.neumann import Neumann as Neumann
 from argrad.linalg.nystrom import Nystrom as Nystrom
