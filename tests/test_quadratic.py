@@ -148,3 +148,92 @@ def test_a_row_stated_twice_is_solved_but_not_differentiated():
     np.testing.assert_allclose(found.primal, [0, -1], atol=1e-10)
     with pytest.raises(Exception, match="depend on each other"):
         jax.grad(lambda p: program(p).primal.sum())(jnp.array([-1.0, 1.0]))
+
+
+class TestSlopeOfTheValue:
+    """The envelope theorem needs a solution and multipliers that are unique."""
+
+    @staticmethod
+    def slope(h, throw):
+        """min ½|y|² − y₁ with y₁ <= h₁ and y₁ <= h₂ and y₁ >= h₃."""
+        G = np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+        limits = lambda h: h * jnp.array([1.0, 1.0, -1.0])
+        p = np.array([-1.0, 0.0])
+        value = lambda h: ag.quadratic_program(np.eye(2), p, G, limits(h), throw=throw).value
+        return jax.grad(value)(h)
+
+    quiet = jax.jit(jax.vmap(lambda h: TestSlopeOfTheValue.slope(h, False)))
+    loud = jax.jit(lambda h: TestSlopeOfTheValue.slope(h, True))
+
+    def test_in_a_batch(self):
+        """One at a kink, where y₁ <= 1 does not press, has a slope all the same."""
+        h = jnp.array([[0.5, 9, -1], [0.5, 0.5, -1], [0.5, 9, 0.7], [1, 9, -1], [9, 9, 2]])
+        slopes = TestSlopeOfTheValue.quiet(h)
+        np.testing.assert_allclose(slopes[0], [-0.5, 0, 0], atol=1e-12)
+        assert np.isnan(slopes[1:3]).all()
+        np.testing.assert_allclose(slopes[3:], [[0, 0, 0], [0, 0, 1]], atol=1e-12)
+
+    def test_an_error_though_nobody_asks_for_the_value(self):
+        loud = TestSlopeOfTheValue.loud
+        np.testing.assert_allclose(loud(jnp.array([0.5, 9, -1])), [-0.5, 0, 0], atol=1e-12)
+        with pytest.raises(Exception, match=r"LICQ fails.*constraints G\[[01]\]"):
+            jax.block_until_ready(loud(jnp.array([0.5, 0.5, -1])))
+        with pytest.raises(Exception, match=r"no point that satisfies.*G\[2\]"):
+            jax.block_until_ready(loud(jnp.array([0.5, 9, 0.7])))
+
+
+Q, P, G, H, A, B = np.eye(2), np.ones(2), np.ones((3, 2)), np.ones(3), np.ones((1, 2)), np.ones(1)
+with_nan, with_inf = np.array([1.0, np.nan]), np.array([1.0, np.inf])
+BAD = {
+    "Q not square": ((np.ones((2, 3)), P), {}, r"Q has shape \(2, 3\), but \(2, 2\) is needed"),
+    "Q of other size": ((np.eye(3), P), {}, r"Q has shape \(3, 3\).* beside p of shape \(2,\)"),
+    "p a matrix": ((Q, np.ones((2, 1))), {}, r"p .* has shape \(2, 1\), but one number a variable"),
+    "no variables": ((np.zeros((0, 0)), np.zeros(0)), {}, "at least one variable"),
+    "columns of G": ((Q, P, np.ones((3, 4)), H), {}, r"G has shape \(3, 4\), but \(3, 2\)"),
+    "G a vector": ((Q, P, np.ones(2), H), {}, r"G has shape \(2,\), but \(2, 2\)"),
+    "h": ((Q, P, G, np.ones(2)), {}, r"h has shape \(2,\), but \(3,\) .* beside G of"),
+    "b": ((Q, P, G, H, A, np.ones(2)), {}, r"b has shape \(2,\), but \(1,\) .* beside A"),
+    "A": ((Q, P, None, None, np.ones((1, 3)), B), {}, r"A has shape \(1, 3\), but \(1, 2\)"),
+    "lower": ((Q, P), {"lower": np.zeros(3)}, r"lower has shape \(3,\), but \(\) or \(2,\)"),
+    "upper": ((Q, P), {"upper": np.zeros((1, 2))}, r"upper has shape \(1, 2\)"),
+    "G alone": ((Q, P, G), {}, "G needs h: give both"),
+    "h alone": ((Q, P, None, H), {}, "h needs G: give both"),
+    "A alone": ((Q, P, G, H, A), {}, "A needs b: give both"),
+    "b alone": ((Q, P, None, None, None, B), {}, "b needs A: give both"),
+    "NaN in Q": ((np.diag(with_nan), P), {}, r"Q is nan at \[1, 1\]"),
+    "infinite p": ((Q, with_inf), {}, r"p is inf at \[1\]"),
+    "NaN in h": ((Q, P, np.eye(2), with_nan), {}, r"h is nan at \[1\]"),
+    "h of -inf": ((Q, P, np.eye(2), -with_inf), {}, r"h is -inf at \[1\]"),
+    "infinite b": ((Q, P, None, None, A, np.array([np.inf])), {}, r"b is inf at \[0\]"),
+    "lower of inf": ((Q, P), {"lower": with_inf}, r"lower is inf at \[1\]"),
+    "upper of -inf": ((Q, P), {"upper": -with_inf}, r"upper is -inf at \[1\]"),
+    "crossed": ((Q, P), {"lower": [0.0, 3.0], "upper": 2.0}, r"lower 3 is above upper 2 at \[1\]"),
+    "complex": ((Q * 1j, P), {}, "must be of real numbers, got complex"),
+    "no steps": ((Q, P), {"max_steps": 0}, "max_steps must be at least 1, got 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "options", "message"), BAD.values(), ids=BAD)
+def test_data_that_do_not_fit(data, options, message):
+    with pytest.raises(ValueError, match=message):
+        ag.quadratic_program(*data, **options)
+
+
+def test_a_start_of_another_kind():
+    with pytest.raises(TypeError, match="init must be what quadratic_program or linear_program"):
+        ag.quadratic_program(Q, P, init=np.zeros(2))
+    with pytest.raises(TypeError, match="init must be what quadratic_program or linear_program"):
+        ag.quadratic_program(Q, P, init=ag.argmin(lambda y, x: y @ y).solution(1.0, jnp.ones(2)))
+    before = ag.quadratic_program(Q, P, lower=0.0)
+    with pytest.raises(ValueError, match=r"shape of its lower is \(2,\), here it would be absent"):
+        ag.quadratic_program(Q, P, init=before)
+    with pytest.raises(ValueError, match=r"shape of its primal is \(2,\), here it would be \(3,\)"):
+        ag.quadratic_program(np.eye(3), np.ones(3), lower=0.0, init=before)
+
+
+def test_unknown_values_that_do_not_fit_are_a_status():
+    """Inside `jit` values are not known; with `throw=False` nobody wants an error."""
+    crossed = ag.quadratic_program(Q, P, lower=3.0, upper=2.0, throw=False)
+    assert crossed.status == ag.Status.infeasible
+    with pytest.raises(Exception, match="NaN"):
+        jax.block_until_ready(jax.jit(lambda p: ag.quadratic_program(Q, p).primal)(with_nan))

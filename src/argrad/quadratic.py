@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from argrad.adjoints.envelope import envelope
 from argrad.linalg.sparse_matrix import SparseMatrix
 from argrad.quadratic_adjoint import differentiable, value
 from argrad.quadratic_sparse import nothing, plan, sparse, sparse_matrix, sparse_program
@@ -210,7 +211,7 @@ def _solve(
     below = given.below(point.below)
     solution = Solution(
         primal=point.y,
-        value=value(point, program),
+        value=value(point, envelope(outcome, throw), program),
         multipliers=Multipliers(
             inequality=below.inequality,
             equality=None if given.b is None else point.equal,
@@ -266,6 +267,8 @@ def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:
     arrays = (Q, p, G, h, A, b, lower, upper)
     named: dict[str, Any] = dict(zip(_Given._fields[:-1], arrays, strict=True))
     there = {name: array for name, array in named.items() if array is not None}
+    for name, given in there.items():
+        there[name] = np.asarray(given) if isinstance(given, list | tuple) else given
     banded = sparse({name: named[name] for name in ("Q", "G", "A")})
     dtype = jnp.result_type(*(getattr(a, "dtype", a) for a in there.values()))
     if jnp.issubdtype(dtype, jnp.complexfloating):

@@ -10,6 +10,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree, Scalar
 
+from argrad.adjoints.envelope import Envelope
 from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions, Point
 from argrad.solvers.constrained import ConstrainedOutcome
@@ -138,21 +139,22 @@ class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
 
 
 @eqx.filter_custom_jvp
-def value(point: Point, program: Program) -> Scalar:
+def value(point: Point, envelope: Envelope, program: Program) -> Scalar:
     """½ yᵀQy + pᵀy at the solution, differentiated by the envelope theorem.
 
     Its derivative is that of the Lagrangian with respect to the data, y and multipliers held.
     """
+    del envelope
     return point.y @ (program.Q @ point.y) / 2 + program.p @ point.y
 
 
 @value.def_jvp
 def _value_jvp(primals, tangents):
-    point, program = primals
-    still = jax.tree.map(lambda t: t is None, tangents[1], is_leaf=lambda t: t is None)
+    point, envelope, program = primals
+    still = jax.tree.map(lambda t: t is None, tangents[2], is_leaf=lambda t: t is None)
     fixed, moving = eqx.partition(program, still, is_leaf=lambda t: t is None)
     if not jax.tree.leaves(moving):
-        return value(point, program), jnp.zeros_like(point.y, shape=())
+        return value(*primals), jnp.zeros_like(point.y, shape=())
 
     def lagrangian(moving):
         program = eqx.combine(moving, fixed)
@@ -162,4 +164,5 @@ def _value_jvp(primals, tangents):
         excess = program.times(y) - jnp.where(jnp.isfinite(limits), limits, 0)
         return y @ (program.Q @ y) / 2 + program.p @ y + l @ excess
 
-    return value(point, program), jax.jvp(lagrangian, (moving,), (tangents[1],))[1]
+    slope = jax.jvp(lagrangian, (moving,), (tangents[2],))[1]
+    return value(*primals), envelope.checked(slope)

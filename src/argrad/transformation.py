@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from argrad.adjoints import AbstractAdjoint, Implicit, Unrolled
+from argrad.adjoints.envelope import Envelope
 from argrad.conditions import Point
 from argrad.constraints import Constraint
 from argrad.problem import (
@@ -141,19 +142,17 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
         "gradient_norm": outcome.gradient_norm,
         "step_norm": outcome.step_norm,
     }
+    envelope = Envelope(outcome, _failed(argmin, outcome), argmin.throw)
     if constraints is None:
-        standing = _Standing((), outcome, _failed(argmin, outcome), argmin.throw)
-        value = _value(y, standing, (problem, x, args))
+        value = _value(y, (), envelope, (problem, x, args))
         none = jnp.zeros_like(outcome.gradient_norm)
         return Solution(y, value, (), violation=none, activity=(), **report), outcome
     assert isinstance(outcome, ConstrainedOutcome)
     problem = problem.on(outcome.pieces)
     dual = y.equal, y.below
-    several = outcome.status == Status.dependent
-    standing = _Standing(dual, outcome, _failed(argmin, outcome) | several, argmin.throw)
     solution = Solution(
         primal=y.y,
-        value=_value(y.y, standing, (problem, x, args)),
+        value=_value(y.y, dual, envelope, (problem, x, args)),
         multipliers=constraints.by_constraint(shapes, *dual),
         violation=outcome.violation,
         activity=constraints.by_constraint(shapes, None, outcome.activity),
@@ -162,30 +161,9 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
     return solution, outcome
 
 
-class _Standing(eqx.Module):
-    """λ and μ of a solution, and whether its value has no derivative that they would give."""
-
-    dual: tuple[Array, ...]
-    outcome: Outcome
-    failed: Bool[Array, ""]
-    throw: bool = eqx.field(static=True)
-
-    def checked(self, tangent: Scalar) -> Scalar:
-        """A derivative of the value, or an error or NaN where it is none.
-
-        A factor, so that it is there in reverse mode too, where nobody looks at the value.
-        """
-        one = jnp.ones_like(tangent)
-        if not self.throw:
-            return tangent * jnp.where(self.failed, jnp.nan, one)
-        numbers = {"iterations": self.outcome.iterations}
-        rows = getattr(self.outcome, "rows", None)
-        return tangent * raise_if(one, self.failed, self.outcome.status, numbers, rows)
-
-
 @eqx.filter_custom_jvp
-def _value(y, standing, inputs):
-    del standing
+def _value(y, dual, envelope, inputs):
+    del dual, envelope
     problem, x, args = inputs
     return problem.value(y, x, *args)
 
@@ -197,10 +175,10 @@ def _value_jvp(primals, tangents):
     y and the multipliers stay in the tangent's expression, so that second derivatives do see how
     they move.
     """
-    y, standing, inputs = primals
-    still = jax.tree.map(lambda t: t is None, tangents[2], is_leaf=lambda t: t is None)
+    y, dual, envelope, inputs = primals
+    still = jax.tree.map(lambda t: t is None, tangents[3], is_leaf=lambda t: t is None)
     fixed, moving = eqx.partition(inputs, still, is_leaf=lambda t: t is None)
-    value = _value(y, standing, inputs)
+    value = _value(*primals)
     if not jax.tree.leaves(moving):
         return value, jnp.zeros_like(value)
 
@@ -209,10 +187,10 @@ def _value_jvp(primals, tangents):
         lagrangian = problem.value(y, x, *args)
         if problem.constraints is None:
             return lagrangian
-        forces = sum(map(jnp.matmul, standing.dual, problem.constraints(y, x, *args)))
+        forces = sum(map(jnp.matmul, dual, problem.constraints(y, x, *args)))
         return lagrangian + forces if problem.sense == "min" else lagrangian - forces
 
-    return value, standing.checked(jax.jvp(partial, (moving,), (tangents[2],))[1])
+    return value, envelope.checked(jax.jvp(partial, (moving,), (tangents[3],))[1])
 
 
 class Value(eqx.Module):
