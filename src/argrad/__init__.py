@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Identity,
         Neumann,
         Nystrom,
+        finite_difference,
     )
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
@@ -86,6 +87,7 @@ _HOME = {
     "MINRES": "linalg",
     "Neumann": "linalg",
     "Nystrom": "linalg",
+    "finite_difference": "linalg",
     "linear_program": "quadratic",
     "quadratic_program": "quadratic",
     "ball": "sets",
