@@ -42,14 +42,19 @@ class External(eqx.Module):
 
 @eqx.filter_jit
 def _solve(external: External, y0, x, args):
-    host = external.host
-    if host is None:
-        host = not _traceable(external.solver, y0, x, args)
-    run = _Host(external.solver) if host else _Traced(external.solver)
+    run = runner(external, y0, x, args)
     rule = LinearRule(external.linear_solver, external.throw, external.tol)
     conditions = external.conditions.closed(y0, x, args)
     y, outcome = implicit_function(run, conditions, y0, x, args, rule)
     return y, outcome.status, outcome.gradient_norm
+
+
+def runner(external: External, y0: PyTree, x: PyTree, args: tuple) -> "_Host | _Traced":
+    """What runs the solver, on the host or traced, as (conditions, y0, x, args) -> y, outcome."""
+    host = external.host
+    if host is None:
+        host = not _traceable(external.solver, y0, x, args)
+    return _Host(external.solver) if host else _Traced(external.solver)
 
 
 def _traceable(solver, y0, x, args) -> bool:

@@ -21,6 +21,7 @@ from argrad.linalg.cg import CG
 from argrad.linalg.cholesky import singular_threshold
 from argrad.linalg.kkt import KKTInverse
 from argrad.linalg.refinement import Refinement
+from argrad.problem import Problem
 from argrad.solvers.constrained import constrained_minimum
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status, raise_if
@@ -53,15 +54,19 @@ class Implicit(AbstractAdjoint):
     linear_solver: lx.AbstractLinearSolver | None = None
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
-        run = _Minimise(solver, max_steps)
-        conditions = Conditions(Gradient(problem), "definite")
-        if problem.constraints is not None:
-            conditions = KKT(problem, "symmetric")
+        run, conditions = Minimise(solver, max_steps), conditions_of(problem)
         rule = LinearRule(self.linear_solver, throw)
         return implicit_function(run, conditions, y0, x, args, rule)
 
 
-class _Minimise(eqx.Module):
+def conditions_of(problem: Problem) -> Conditions:
+    """What holds at a minimum: ∂f/∂y = 0, or Karush, Kuhn and Tucker's where constraints are."""
+    if problem.constraints is not None:
+        return KKT(problem, "symmetric")
+    return Conditions(Gradient(problem), "definite")
+
+
+class Minimise(eqx.Module):
     """The solver part of `Implicit`, which derivatives never enter."""
 
     solver: optx.AbstractMinimiser | None

@@ -1,5 +1,8 @@
 """Floor 3: optimise an upper objective over the solution of a lower problem."""
 
+from argrad.bilevel.certified import Constants as Constants
+from argrad.bilevel.certified import Hypergradient as Hypergradient
+from argrad.bilevel.certified import hypergradient as hypergradient
 from argrad.bilevel.double_loop import minimise as minimise
 from argrad.bilevel.history import BilevelError as BilevelError
 from argrad.bilevel.history import BilevelResult as BilevelResult

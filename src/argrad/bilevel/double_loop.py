@@ -11,8 +11,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from argrad.adjoints import Unrolled
+from argrad.bilevel.evaluation import Evaluation, Warm, cold, evaluate
 from argrad.bilevel.history import BilevelResult, BilevelStatus, Record
-from argrad.bilevel.hypergradient import Evaluation, Warm, cold, evaluate
 from argrad.bilevel.optimiser import AbstractUpperOptimiser, Told, as_upper_optimiser
 from argrad.bilevel.problem import Bilevel, check_upper, upper_starting_point
 from argrad.bilevel.progress import progress_bar

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from argrad.bilevel.evaluation import Evaluation, Warm
 from argrad.bilevel.history import BilevelError, BilevelResult, BilevelStatus, History, Record
-from argrad.bilevel.hypergradient import Evaluation, Warm
 from argrad.bilevel.optimiser import Told
 from argrad.bilevel.problem import Bilevel
 from argrad.external import External

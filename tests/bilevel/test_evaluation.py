@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import argrad as ag
-from argrad.bilevel.hypergradient import Warm, evaluate
+from argrad.bilevel.evaluation import Warm, evaluate
 
 LINEAR = {
     "default": None,
