@@ -37,6 +37,11 @@ class Implicit(AbstractAdjoint):
     factor of H up to 500 variables, plain conjugate gradients above. The derivative with respect
     to the starting point is zero, because y* does not depend on it.
 
+    `curvature(y, x, *args)` is a Lineax operator to take in place of H, such as
+    `GaussNewton(model, loss)` or `Minibatch(objective, size)`, positive definite also where the
+    objective is maximised: the derivative is as far off as it is. ValueError if there are
+    constraints as well.
+
     Raises SolveError, or gives NaN under `throw=False`, where the lower solve did not converge,
     H is singular or indefinite, or the linear solve fails. A Lineax solver that does not assume
     full rank, such as `lineax.SVD()`, is taken at its word: with a singular H it gives the
@@ -52,10 +57,16 @@ class Implicit(AbstractAdjoint):
     """
 
     linear_solver: lx.AbstractLinearSolver | None = None
+    curvature: Callable[..., lx.AbstractLinearOperator] | None = None
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
+        if self.curvature is not None and problem.constraints is not None:
+            raise ValueError(
+                "Implicit cannot have curvature=... and constraints: the KKT matrix has more to it "
+                "than the curvature of the objective."
+            )
         run, conditions = Minimise(solver, max_steps), conditions_of(problem)
-        rule = LinearRule(self.linear_solver, throw)
+        rule = LinearRule(self.linear_solver, throw, curvature=self.curvature)
         return implicit_function(run, conditions, y0, x, args, rule)
 
 
@@ -84,12 +95,14 @@ class LinearRule(eqx.Module):
     """How the linear system of the implicit function theorem is solved and watched.
 
     `tol` is the largest relative error of y*, estimated by the Newton step that is left, at
-    which it is still differentiated; None where the solver itself has vouched for y*.
+    which it is still differentiated; None where the solver itself has vouched for y*. `curvature`
+    gives ∂C/∂y where it is not the conditions' own.
     """
 
     linear_solver: lx.AbstractLinearSolver | None
     throw: bool = eqx.field(static=True)
     tol: float | None = eqx.field(static=True, default=None)
+    curvature: Callable[..., lx.AbstractLinearOperator] | None = None
 
 
 def implicit_function(
@@ -149,9 +162,15 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
     value, matvec = jax.linearize(lambda y: conditions(y, x, *args), y)
     linear_solver, options = _choose(rule, conditions, y, outcome)
     tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
-    operator = lx.FunctionLinearOperator(
-        lax.stop_gradient(matvec), jax.eval_shape(lambda: y), tags.get(conditions.curvature, ())
-    )
+    if rule.curvature is None:
+        operator = lx.FunctionLinearOperator(
+            lax.stop_gradient(matvec), jax.eval_shape(lambda: y), tags.get(conditions.curvature, ())
+        )
+    else:
+        operator = rule.curvature(y, x, *args)
+        matvec = operator.mv
+        arrays, rest = eqx.partition(operator, eqx.is_array)
+        operator = eqx.combine(lax.stop_gradient(arrays), rest)
     state = linear_solver.init(operator, options)
     status = _standing(rule, linear_solver, state, options, y, value, outcome)
 

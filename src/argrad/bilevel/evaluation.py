@@ -103,8 +103,13 @@ def _implicit(upper, lower: Argmin, adjoint: Implicit, x, warm: Warm, args):
     value, (b, direct) = jax.value_and_grad(
         lambda y, x: jnp.asarray(upper(y, x, *args)), argnums=(0, 1)
     )(y, x)
-    _, hvp = jax.linearize(lambda y: jax.grad(problem)(y, x, *args), y)
-    u, solved, steps = _adjoint(adjoint, hvp, b, warm.adjoint, outcome)
+    if adjoint.curvature is not None:
+        operator = adjoint.curvature(y, x, *args)
+    else:
+        _, hvp = jax.linearize(lambda y: jax.grad(problem)(y, x, *args), y)
+        structure = jax.eval_shape(lambda: b)
+        operator = lx.FunctionLinearOperator(hvp, structure, lx.positive_semidefinite_tag)
+    u, solved, steps = _adjoint(adjoint, operator, b, warm.adjoint, outcome)
     _, pull = jax.vjp(lambda x: jax.grad(problem)(y, x, *args), x)
     gradient = jax.tree.map(jnp.subtract, direct, pull(u)[0])
 
@@ -115,16 +120,16 @@ def _implicit(upper, lower: Argmin, adjoint: Implicit, x, warm: Warm, args):
     return value, gradient, Warm(y, u), status, outcome.iterations, steps
 
 
-def _adjoint(adjoint: Implicit, hvp, b, guess, outcome: Outcome):
+def _adjoint(adjoint: Implicit, operator, b, guess, outcome: Outcome):
     """u with H u = b, whether it was found, and the products with H that it took."""
     if adjoint.linear_solver is not None:
-        return _by_lineax(adjoint.linear_solver, hvp, b, guess)
+        return _by_lineax(adjoint.linear_solver, operator, b, guess)
     flat, unravel = ravel_pytree(b)
     u0, _ = ravel_pytree(guess)
     precondition = (lambda v: v) if outcome.factor is None else outcome.factor.solve
 
     def matvec(v):
-        return ravel_pytree(hvp(unravel(v)))[0]
+        return ravel_pytree(operator.mv(unravel(v)))[0]
 
     # The best multiple of the guess, so that it is never worse than none.
     curvature = u0 @ matvec(u0)
@@ -143,15 +148,12 @@ def _adjoint(adjoint: Implicit, hvp, b, guess, outcome: Outcome):
     return unravel(found.solution), solved, found.steps
 
 
-def _by_lineax(linear_solver, hvp, b, guess):
+def _by_lineax(linear_solver, operator, b, guess):
     """The same by the caller's own linear solver; the iterative ones take the guess as `y0`."""
-    operator = lx.FunctionLinearOperator(
-        hvp, jax.eval_shape(lambda: b), lx.positive_semidefinite_tag
-    )
     options = {"y0": guess}
     state = linear_solver.init(operator, options)
     u, result, stats = linear_solver.compute(state, b, options)
-    steps = jnp.asarray(stats.get("num_steps", 0))
+    steps = jnp.asarray(stats.get("num_products", stats.get("num_steps", 0)))
     return u, (result == lx.RESULTS.successful) & _finite(u), steps
 
 

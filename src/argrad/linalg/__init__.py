@@ -4,6 +4,7 @@ from argrad.linalg.block_diagonal import BlockDiagonal as BlockDiagonal
 from argrad.linalg.cg import CG as CG
 from argrad.linalg.diagonal import DiagonalApproximation as DiagonalApproximation
 from argrad.linalg.finite_differences import finite_difference as finite_difference
+from argrad.linalg.gauss_newton import GaussNewton as GaussNewton
 from argrad.linalg.identity import Identity as Identity
 from argrad.linalg.minres import MINRES as MINRES
 from argrad.linalg.neumann import Neumann as Neumann
