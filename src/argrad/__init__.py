@@ -40,8 +40,10 @@ if TYPE_CHECKING:
         DiagonalApproximation,
         GaussNewton,
         Identity,
+        Minibatch,
         Neumann,
         Nystrom,
+        StochasticNeumann,
         finite_difference,
     )
     from argrad.quadratic import linear_program, quadratic_program
@@ -93,8 +95,10 @@ _HOME = {
     "GaussNewton": "linalg",
     "Identity": "linalg",
     "MINRES": "linalg",
+    "Minibatch": "linalg",
     "Neumann": "linalg",
     "Nystrom": "linalg",
+    "StochasticNeumann": "linalg",
     "finite_difference": "linalg",
     "linear_program": "quadratic",
     "quadratic_program": "quadratic",

@@ -176,22 +176,23 @@ def _hypergradient(upper, solve, y0, x, args, constants, max_products):
         return jnp.asarray(upper(z.y if isinstance(z, Point) else z, x, *args))
 
     value, (slope, direct) = jax.value_and_grad(objective, argnums=(0, 1))(z, x)
-    system = _System(conditions, z, x, args, outcome, max_products)
+    system = System(conditions, z, x, args, outcome, max_products)
     b, unravel = ravel_pytree(slope)
-    u, exact_rule = _adjoint(solve, system, b, unravel)
+    chosen, implicit = _own_solver(solve)
+    u, _, _ = adjoint_vector(chosen, system, b, unravel)
 
     # z and u corrected, by what they leave of their equations, or by what rounding hides of that.
     hidden = _hidden(conditions, z, x, args)
     step = system.solve(hidden - ravel_pytree(system.value)[0])
     corrected = jax.tree.map(jnp.add, z, unravel(step.solution))
-    better = _System(conditions, corrected, x, args, outcome, max_products)
+    better = System(conditions, corrected, x, args, outcome, max_products)
     new_value, (new_slope, new_direct) = jax.value_and_grad(objective, argnums=(0, 1))(corrected, x)
     new_b, _ = ravel_pytree(new_slope)
     force = better.transposed(u)
     change = system.solve(new_b - force + _eps(force), transposed=True)
     reference, _ = ravel_pytree(new_direct)
     reference = reference - better.pull(u + change.solution)
-    if exact_rule:
+    if implicit:
         gradient = ravel_pytree(direct)[0] - system.pull(u)
     else:  # unrolled and the like: their own derivative, whatever it is
         composite = lambda x: objective(_primal_like(z, solve(x, y0, *args)), x)
@@ -272,7 +273,7 @@ class _Solved(NamedTuple):
     definite: Array
 
 
-class _System:
+class System:
     """K = ∂C/∂z and ∂C/∂x at one point, as products with flat vectors."""
 
     def __init__(self, conditions: Conditions, z, x, args, outcome: Outcome, max_products: int):
@@ -331,17 +332,15 @@ class _System:
         return solver.compute(solver.init(operator, options), b, options)
 
 
-def _adjoint(solve, system: _System, b, unravel):
-    """u as the lower problem's own adjoint has it, and whether its rule is the implicit one."""
-    implicit = isinstance(solve, External) or isinstance(solve.adjoint, Implicit)
-    tight = float(jnp.finfo(b.dtype).eps) ** 0.75
-    chosen = None
-    if isinstance(solve, External):
-        chosen = solve.linear_solver
-    elif isinstance(solve.adjoint, Implicit):
-        chosen = solve.adjoint.linear_solver
+def adjoint_vector(chosen: lx.AbstractLinearSolver | None, system: System, b, unravel):
+    """u with Kᵀu ≈ b by the `chosen` solver or the default one, products, and whether all is well.
+
+    NaN for the products of a solver that does not count them.
+    """
     if chosen is None:
-        return system.solve(b, transposed=True, tol=tight).solution, implicit
+        tight = float(jnp.finfo(b.dtype).eps) ** 0.75
+        found = system.solve(b, transposed=True, tol=tight)
+        return found.solution, found.products, found.definite
     tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
     operator = lx.FunctionLinearOperator(
         system.linear,
@@ -350,11 +349,21 @@ def _adjoint(solve, system: _System, b, unravel):
     )
     state = chosen.init(operator, {})
     state, options = chosen.transpose(state, {})
-    u, _, _ = chosen.compute(state, unravel(b), options)
-    return ravel_pytree(u)[0], implicit
+    u, result, stats = chosen.compute(state, unravel(b), options)
+    products = stats.get("num_products", stats.get("num_steps", jnp.nan))
+    return ravel_pytree(u)[0], products, result == lx.RESULTS.successful
 
 
-def _bound(constants: Constants, system: _System, z, u, b, gradient, residual):
+def _own_solver(solve) -> tuple[lx.AbstractLinearSolver | None, bool]:
+    """The linear solver of a lower problem's adjoint, and whether its rule is the implicit one."""
+    if isinstance(solve, External):
+        return solve.linear_solver, True
+    if isinstance(solve.adjoint, Implicit):
+        return solve.adjoint.linear_solver, True
+    return None, False
+
+
+def _bound(constants: Constants, system: System, z, u, b, gradient, residual):
     """The guaranteed bounds of the error of the gradient and of y."""
     eps = 64 * jnp.finfo(b.dtype).eps
     flat, _ = ravel_pytree(z)
