@@ -6,6 +6,8 @@ from argrad.linalg.diagonal import DiagonalApproximation as DiagonalApproximatio
 from argrad.linalg.finite_differences import finite_difference as finite_difference
 from argrad.linalg.gauss_newton import GaussNewton as GaussNewton
 from argrad.linalg.identity import Identity as Identity
+from argrad.linalg.minibatch import Minibatch as Minibatch
 from argrad.linalg.minres import MINRES as MINRES
 from argrad.linalg.neumann import Neumann as Neumann
 from argrad.linalg.nystrom import Nystrom as Nystrom
+from argrad.linalg.stochastic_neumann import StochasticNeumann as StochasticNeumann

@@ -20,7 +20,11 @@ class Product(eqx.Module):
     operator: lx.AbstractLinearOperator
 
     def __call__(self, v: Float[Array, " d"]) -> Float[Array, " d"]:
-        return ravel_pytree(self.operator.mv(self._like()[1](v)))[0]
+        return ravel_pytree(self.operator.mv(self.unravel(v)))[0]
+
+    def unravel(self, v: Float[Array, " d"]) -> PyTree[Array]:
+        """The pytree whose leaves v holds."""
+        return self._like()[1](v)
 
     @property
     def zeros(self) -> Float[Array, " d"]:
