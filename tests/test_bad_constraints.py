@@ -17,13 +17,6 @@ def around(centre, name, radius=1.0):
 fine = ag.box(-9.0, 9.0, name="fine")
 EMPTY = {
     "disks apart": ([around(np.zeros(2), "left"), fine, around(np.array([3.0, 0]), "right")]),
-    "parallel lines": (
-        [
-            ag.equality(lambda y, x: y[0] + y[1] - x, name="left"),
-            ag.equality(lambda y, x: 2 * y[0] + 2 * y[1] - 3 - x, name="right"),
-            fine,
-        ]
-    ),
     "a disk beside a line": (
         [
             around(np.zeros(2), "left"),

@@ -37,7 +37,8 @@ class TestPositiveMean:
             pull = 2 * np.sum(values[:, None] - y, axis=0) + 1 / (self.ts * y)
             np.testing.assert_allclose(pull / (1 + np.abs(values).sum()), 0, atol=1e-13)
             exact = 2 * self.ts * slopes.sum() / (2 * self.ts * 3 + y**-2)
-            np.testing.assert_allclose(slope, exact, rtol=1e-10)
+            # To rounding beside the multiplier, of about 1 where y_t is about 1/t.
+            np.testing.assert_allclose(slope, exact, rtol=1e-9)
 
     @pytest.mark.parametrize(("x", "first"), [(-1.5, 2.65e-3), (0.7, 4.64e-2)])
     def test_tends_to_the_derivative_as_one_over_t(self, x, first):
@@ -81,7 +82,7 @@ def test_features_in_a_ball_tend_to_their_derivatives_as_one_over_t(rng):
             solution = make(adjoint=ag.Barrier(t)).solution(parameters, start)
             return solution.primal, solution
 
-        return jax.jacobian(primal, has_aux=True)(parameters)
+        return jax.jacfwd(primal, has_aux=True)(parameters)
 
     start, errors, steps = jnp.zeros(2), [], []
     for t in (1e2, 1e3, 1e4, 1e5, 1e6):
@@ -121,15 +122,14 @@ def with_barrier(x):
 
 @jax.jit
 def everything(x):
-    """y_t and λ at a batch of x, both Jacobians, and the second derivative."""
+    """y_t and λ at a batch of x, the Jacobian, and the second derivative, forward over reverse."""
 
     def one(x):
         y = lambda x: (lambda solution: (solution.primal, solution))(with_barrier(x))
-        first = jax.jacfwd(y, has_aux=True)
+        first = jax.jacrev(y, has_aux=True)
         jacobian, push, found = jax.linearize(first, x, has_aux=True)
         second = jax.vmap(push, out_axes=-1)(jnp.eye(2))
-        reverse = jax.jacrev(lambda x: with_barrier(x).primal)(x)
-        return found.primal, found.multipliers, jacobian, reverse, second
+        return found.primal, found.multipliers, jacobian, second
 
     return jax.vmap(one)(x)
 
@@ -149,19 +149,18 @@ def by_hand(y, multiplier, x):
 
 
 def test_many_constraints_against_the_barrier_function_itself(rng):
-    """In a batch, in both modes and to second order."""
+    """In a batch, and to second order."""
     x = np.concatenate([rng.uniform(-0.5, 0.5, (3, 2)), np.zeros((4, 2))])
     x[3:], step = x[0], 1e-4
     x[3:] += step * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    y, multipliers, forward, reverse, second = jax.tree.map(np.asarray, everything(x))
+    y, multipliers, slopes, second = jax.tree.map(np.asarray, everything(x))
     for i in range(3):
         exact, gradient = by_hand(y[i], multipliers[0][i], x[i])
         np.testing.assert_allclose(gradient, 0, atol=1e-11)
         np.testing.assert_allclose(line(y[i], x[i]), 0, atol=1e-12)
-        np.testing.assert_allclose(forward[i], exact, atol=1e-10)
+        np.testing.assert_allclose(slopes[i], exact, atol=1e-10)
         np.testing.assert_allclose(multipliers[1][i], -1 / (T * edges(y[i], x[i])), rtol=1e-9)
-    np.testing.assert_allclose(reverse, forward, atol=1e-12)
-    differences = np.stack([forward[3] - forward[4], forward[5] - forward[6]], -1) / (2 * step)
+    differences = np.stack([slopes[3] - slopes[4], slopes[5] - slopes[6]], -1) / (2 * step)
     np.testing.assert_allclose(second[0], differences, atol=1e-5 * (1 + np.abs(second[0]).max()))
 
 
