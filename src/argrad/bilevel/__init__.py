@@ -12,4 +12,6 @@ from argrad.bilevel.history import BilevelResult as BilevelResult
 from argrad.bilevel.history import BilevelStatus as BilevelStatus
 from argrad.bilevel.history import History as History
 from argrad.bilevel.history import Record as Record
+from argrad.bilevel.monitor import ErrorMonitor as ErrorMonitor
+from argrad.bilevel.monitor import ErrorWarning as ErrorWarning
 from argrad.bilevel.problem import Bilevel as Bilevel
