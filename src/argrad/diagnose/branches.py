@@ -93,6 +93,8 @@ def branches(
     problem = subject.problem
     if problem is None or not isolated:
         return Branches(isolated, noise, 0, False, np.inf, hops)
+    _, _, product, _ = subject.model(centre, centre.y, units)
+    energy = float(np.sum(np.abs(product * units)))  # what values are large or small against
     sense = 1.0 if problem.sense == "min" else -1.0
     others: list[Evaluation] = []
     lower, margin = False, np.inf
@@ -105,7 +107,7 @@ def branches(
             continue
         others.append(other)
         difference = sense * (other.value - centre.value)
-        size = abs(other.value) + abs(centre.value)
+        size = abs(other.value) + abs(centre.value) + energy
         lower |= difference < -(eps**0.5) * size
         for d in directions:
             there = subject.at(subject.x, other.y_tree, d, solve=subject.reference)
@@ -122,15 +124,18 @@ def _apart(a: Array, b: Array, units: Array) -> bool:
 
 
 def _starts(subject: Subject, centre: Evaluation, units: Array, count: int, rng):
-    """y* mirrored, the start, and normal clouds of growing width around y*."""
-    fixed = [subject.y_tree(-centre.y), subject.start]
-    wide = units + np.median(units) + np.abs(centre.y)
+    """The start, y* mirrored, and pairs to either side of y*, from a tenth to ten times its size."""
+    if count:
+        yield subject.start
+        yield subject.y_tree(-centre.y)
+    wide = units + 0.1 * np.median(units)
     for i in range(count):
-        if i < len(fixed):
-            yield fixed[i]
-        else:
-            width = (1.0, 3.0)[i % 2]
-            yield subject.y_tree(centre.y + width * wide * rng.normal(size=subject.size))
+        if i % 2 == 0:
+            width = 10.0 ** (2 * i / max(count - 2, 1) - 1)
+            away = (
+                width * wide * rng.choice([-1, 1], units.size) * rng.uniform(0.5, 1.5, units.size)
+            )
+        yield subject.y_tree(centre.y + (away if i % 2 == 0 else -away))
 
 
 def _hops(subject: Subject, centre: Evaluation, directions: list[Array], units: Array) -> bool:

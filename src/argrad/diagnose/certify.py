@@ -26,7 +26,7 @@ def check(
     x: PyTree,
     init: PyTree,
     *args: Any,
-    starts: int = 6,
+    starts: int = 16,
     tol: float | None = None,
     seed: int = 0,
 ) -> Certificate:

@@ -20,6 +20,7 @@ from argrad.transformation import Argmin
 
 Array = np.ndarray
 _STEPS = 8
+_OFF = 1e-3  # relative distance from y* at which neighbouring solves start
 
 
 class Side(NamedTuple):
@@ -89,9 +90,16 @@ class _Checker(NamedTuple):
     def quotient(self, direction: Array, h: float) -> Array:
         """s(h) to the side of the sign of h; NaN where there is no solution."""
         subject = self.subject
-        start = self.centre.y_tree if isinstance(subject.solve, Argmin) else subject.start
+        start = subject.start
+        if isinstance(subject.solve, Argmin):
+            # Not from y* itself: Newton's first step from there would be the derivative under
+            # test, and be taken for the last one where it is short.
+            signs = np.where(np.arange(subject.size) % 2, -1.0, 1.0)
+            start = subject.y_tree(self.centre.y + _OFF * signs * self.units)
         at = subject.at(subject.x + h * direction, start, direction, solve=subject.reference)
-        if not at.found:
+        # Where active rows depend on each other, the solution may be a compromise between them.
+        torn = at.status == "dependent" and at.violation > 100 * np.max(self.blur(at.y, 1.0))
+        if not at.found or torn:
             return np.full(subject.size, np.nan)
         return (at.y - self.centre.y) / h
 
@@ -196,11 +204,9 @@ def _limit(checker: _Checker, d: Array, sign: float) -> Side:
     quotients = np.array([checker.quotient(d, sign * h) for h in steps])
     nothing = np.full(checker.subject.size, np.nan)
     there = np.all(np.isfinite(quotients), axis=1)
-    if np.sum(there[-5:]) < 3:
+    if np.sum(there) < 3:
         return Side(nothing, nothing, False, False, True)
     steps, quotients = steps[there], quotients[there]
-    typical = np.median(np.abs(quotients), axis=0)
-    sizes = typical + 1e-3 * checker.units
     best: tuple[float, Array, Array] | None = None
     for k in range(len(steps) - 2, -1, -1):
         fine, coarse = quotients[k + 1], quotients[k]
@@ -211,15 +217,18 @@ def _limit(checker: _Checker, d: Array, sign: float) -> Side:
             before = (ratio * coarse - quotients[k - 1]) / (ratio - 1)
             candidates.append((better, np.abs(better - before) + 2 * blur))
         for slope, error in candidates:
-            worst = float(np.max(error / sizes))
+            worst = float(np.max(error / (np.abs(slope) + 1e-3 * checker.units)))
             if best is None or worst < best[0]:
                 best = worst, slope, error
         if best is not None and best[0] <= checker.tol / 10:
             break  # the finest steps that can be resolved
     assert best is not None
     worst, slope, error = best
-    # A slope is one if it was found to within a tenth.
-    if worst <= 0.1 or np.all(error <= 0.1 * np.abs(slope) + 1e-3 * checker.units):
+    # A slope is one if it was found to within a tenth, and no finer step contradicts it.
+    allowed = 0.1 * (np.abs(slope) + 1e-2 * checker.units) + 5 * error
+    blurs = np.array([checker.blur(s, h) for s, h in zip(quotients, steps, strict=True)])
+    agrees = np.all(np.abs(quotients - slope) <= allowed + 5 * blurs, axis=1)
+    if worst <= 0.1 and np.all(agrees[-2:]):
         return Side(slope, error, True, False, False)
     moved = np.max(np.abs(quotients) * steps[:, None] / checker.units, axis=1)
     noisy = np.max(checker.noise / checker.units)

@@ -246,7 +246,9 @@ def _wrong(f: Findings) -> Judgement | None:
             f"the lower problem is not solved: y is off by {step:.0%}.",
             "solve more accurately.",
         )
-    allowed = max(f.tol, min(0.1, 100 * step))
+    # A solver that stops early is followed by its derivative with the root of its error, or
+    # better (Gilbert 1992).
+    allowed = max(f.tol, min(0.1, max(100 * step, step**0.5)))
     if off > allowed:
         return (
             "invalid",
