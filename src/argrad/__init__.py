@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Minibatch,
         Neumann,
         Nystrom,
+        QuasiNewton,
         StochasticNeumann,
         finite_difference,
     )
@@ -102,6 +103,7 @@ _HOME = {
     "Minibatch": "linalg",
     "Neumann": "linalg",
     "Nystrom": "linalg",
+    "QuasiNewton": "linalg",
     "StochasticNeumann": "linalg",
     "finite_difference": "linalg",
     "linear_program": "quadratic",

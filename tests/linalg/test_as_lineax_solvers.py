@@ -15,6 +15,7 @@ EXACT = {
     "Neumann": ag.Neumann(steps=400, tol=1e-11),
     "BlockDiagonal": ag.BlockDiagonal(groups={"bias": "all", "weights": "all"}),
     "MINRES": ag.MINRES(),
+    "QuasiNewton": ag.QuasiNewton(memory=99),
     "Nystrom": ag.Nystrom(rank=99),
 }
 

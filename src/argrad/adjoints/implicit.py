@@ -5,6 +5,7 @@ mode around a transposable linear solve, gives reverse mode and all higher order
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -210,7 +211,7 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
     flat, unravel = ravel_pytree(y)
     shape = jax.eval_shape(lambda: y)
     if rule.linear_solver is not None:
-        return rule.linear_solver, {}
+        return rule.linear_solver, learnt(outcome)
     if isinstance(outcome.factor, KKTInverse):
         kkt = lax.stop_gradient(outcome.factor)
 
@@ -234,6 +235,11 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
         return lx.LU(), {}
     tol = float(jnp.finfo(flat.dtype).eps) ** 0.75
     return lx.GMRES(rtol=tol, atol=0.0), {}
+
+
+def learnt(outcome: Outcome) -> dict[str, Any]:
+    """What the lower solve has learnt of the Hessian, as options for a linear solver."""
+    return {} if outcome.pairs is None else {"pairs": lax.stop_gradient(outcome.pairs)}
 
 
 def _standing(rule, linear_solver, state, options, y, value, outcome: Outcome):

@@ -17,6 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int, PyTree, Scalar
 
 from argrad.adjoints import Implicit, Unrolled
+from argrad.adjoints.implicit import learnt
 from argrad.bilevel.problem import Bilevel
 from argrad.external import External
 from argrad.linalg.cg import conjugate_gradients
@@ -123,7 +124,7 @@ def _implicit(upper, lower: Argmin, adjoint: Implicit, x, warm: Warm, args):
 def _adjoint(adjoint: Implicit, operator, b, guess, outcome: Outcome):
     """u with H u = b, whether it was found, and the products with H that it took."""
     if adjoint.linear_solver is not None:
-        return _by_lineax(adjoint.linear_solver, operator, b, guess)
+        return _by_lineax(adjoint.linear_solver, operator, b, guess, outcome)
     flat, unravel = ravel_pytree(b)
     u0, _ = ravel_pytree(guess)
     precondition = (lambda v: v) if outcome.factor is None else outcome.factor.solve
@@ -148,9 +149,9 @@ def _adjoint(adjoint: Implicit, operator, b, guess, outcome: Outcome):
     return unravel(found.solution), solved, found.steps
 
 
-def _by_lineax(linear_solver, operator, b, guess):
+def _by_lineax(linear_solver, operator, b, guess, outcome: Outcome):
     """The same by the caller's own linear solver; the iterative ones take the guess as `y0`."""
-    options = {"y0": guess}
+    options = {"y0": guess, **learnt(outcome)}
     state = linear_solver.init(operator, options)
     u, result, stats = linear_solver.compute(state, b, options)
     steps = jnp.asarray(stats.get("num_products", stats.get("num_steps", 0)))

@@ -10,4 +10,5 @@ from argrad.linalg.minibatch import Minibatch as Minibatch
 from argrad.linalg.minres import MINRES as MINRES
 from argrad.linalg.neumann import Neumann as Neumann
 from argrad.linalg.nystrom import Nystrom as Nystrom
+from argrad.linalg.quasi_newton import QuasiNewton as QuasiNewton
 from argrad.linalg.stochastic_neumann import StochasticNeumann as StochasticNeumann

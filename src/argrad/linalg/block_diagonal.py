@@ -43,7 +43,8 @@ class BlockDiagonal(ApproximateInverse):
     def __check_init__(self):
         require_damping(self)
 
-    def approximate(self, product: Product, damping):
+    def approximate(self, product: Product, damping, options):
+        del options
         total = self.damping + damping
         blocks = []
         for where in self._blocks(product):

@@ -159,7 +159,8 @@ class CG(SymmetricSolver):
             return None, 0
         if "preconditioner" in options:
             raise ValueError("CG was given two preconditioners: its own and one in the options.")
-        inverse, result, num_products, _ = self.preconditioner.approximate(product, self.damping)
+        found = self.preconditioner.approximate(product, self.damping, options)
+        inverse, result, num_products, _ = found
         return (inverse, result), num_products
 
     def solve(self, product: Product, data, b, options):

@@ -53,7 +53,8 @@ class DiagonalApproximation(ApproximateInverse):
         require(self, "probes", self.probes is None or self.probes >= 2, ">= 2, or None")
         require_damping(self)
 
-    def approximate(self, product: Product, damping):
+    def approximate(self, product: Product, damping, options):
+        del options
         zeros = product.zeros
         d, raised = zeros.size, jnp.array(0)
         if self.probes is None and d <= _EXACT:

@@ -33,8 +33,8 @@ class Identity(ApproximateInverse):
         known = isinstance(self.scale, int | float)
         require(self, "scale", not known or 0 < self.scale < float("inf"), "> 0")
 
-    def approximate(self, product: Product, damping):
-        del damping
+    def approximate(self, product: Product, damping, options):
+        del damping, options
         return jnp.asarray(self.scale, product.zeros.dtype), lx.RESULTS.successful, 0, {}
 
     def apply(self, inverse, b):

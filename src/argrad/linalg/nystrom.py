@@ -93,7 +93,8 @@ class Nystrom(ApproximateInverse):
                 "eigenvalues may be that are left out."
             )
 
-    def approximate(self, product: Product, damping):
+    def approximate(self, product: Product, damping, options):
+        del options
         zeros = product.zeros
         d = zeros.size
         rank = min(self.rank, d)

@@ -132,7 +132,7 @@ class ApproximateInverse(SymmetricSolver):
 
     @abc.abstractmethod
     def approximate(
-        self, product: Product, damping: Float[Array, ""] | float
+        self, product: Product, damping: Float[Array, ""] | float, options: dict[str, Any]
     ) -> tuple[PyTree, lx.RESULTS, Any, dict[str, Any]]:
         """What M = about (A + damping I)⁻¹ consists of, whether it is one, products, statistics."""
 
@@ -141,8 +141,7 @@ class ApproximateInverse(SymmetricSolver):
         """M b."""
 
     def prepare(self, product, options):
-        del options
-        inverse, result, num_products, stats = self.approximate(product, 0.0)
+        inverse, result, num_products, stats = self.approximate(product, 0.0, options)
         return (inverse, result, stats), num_products
 
     def solve(self, product, data, b, options):

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from argrad.linalg.cholesky import INDEFINITE, SINGULAR, Factor
+from argrad.linalg.quasi_newton import Pairs, pairs_of
 from argrad.problem import Problem
 from argrad.solvers.choice import choose_solver
 from argrad.solvers.newton import GOING, NONFINITE, STALLED, UNBOUNDED, Newton
@@ -19,13 +20,17 @@ from argrad.status import Status
 
 
 class Outcome(eqx.Module):
-    """How a lower solve ended: everything about it but y itself."""
+    """How a lower solve ended: everything about it but y itself.
+
+    `pairs` are what a limited-memory BFGS solve has learnt of the Hessian.
+    """
 
     status: Any
     iterations: Int[Array, ""]
     gradient_norm: Float[Array, ""]
     step_norm: Float[Array, ""]
     factor: Factor | None
+    pairs: Pairs | None = eqx.field(default=None, kw_only=True)
 
 
 def minimum(
@@ -46,7 +51,7 @@ def minimum(
     d = ravel_pytree(y0)[0].size
     solver = choose_solver(d) if solver is None else solver
 
-    y, used = y0, jnp.array(0)
+    y, used, pairs = y0, jnp.array(0), None
     if not isinstance(solver, Newton):
         rough: optx.Solution = optx.minimise(
             lambda y, inputs: inputs[0](y, inputs[1], *inputs[2]),
@@ -58,7 +63,7 @@ def minimum(
         )
         finite = jnp.all(jnp.isfinite(ravel_pytree(rough.value)[0]))
         y = jax.tree.map(lambda a, b: jnp.where(finite, a, b), rough.value, y0)
-        used = rough.stats["num_steps"]
+        used, pairs = rough.stats["num_steps"], pairs_of(rough.state)
         solver = Newton()
     y, state, steps = _newton(solver, lambda y: problem(y, x, *args), y, max_steps)
     progress, curvature = state.progress, state.direction.curvature
@@ -73,7 +78,12 @@ def minimum(
     status = Status.where(converged & (curvature == SINGULAR), Status.singular, status)
     status = Status.where(converged & (curvature == INDEFINITE), Status.saddle, status)
     outcome = Outcome(
-        status, iterations, progress.gradient_norm, progress.step_norm, state.direction.factor
+        status,
+        iterations,
+        progress.gradient_norm,
+        progress.step_norm,
+        state.direction.factor,
+        pairs=pairs,
     )
     return y, outcome
 
