@@ -124,7 +124,7 @@ def _apart(a: Array, b: Array, units: Array) -> bool:
 
 
 def _starts(subject: Subject, centre: Evaluation, units: Array, count: int, rng):
-    """The start, y* mirrored, and pairs to either side of y*, from a tenth to ten times its size."""
+    """The start, y* mirrored, and pairs to either side of y*, a tenth to ten times its size off."""
     if count:
         yield subject.start
         yield subject.y_tree(-centre.y)
@@ -132,9 +132,8 @@ def _starts(subject: Subject, centre: Evaluation, units: Array, count: int, rng)
     for i in range(count):
         if i % 2 == 0:
             width = 10.0 ** (2 * i / max(count - 2, 1) - 1)
-            away = (
-                width * wide * rng.choice([-1, 1], units.size) * rng.uniform(0.5, 1.5, units.size)
-            )
+            signs = rng.choice([-1, 1], units.size)
+            away = width * wide * signs * rng.uniform(0.5, 1.5, units.size)
         yield subject.y_tree(centre.y + (away if i % 2 == 0 else -away))
 
 

@@ -79,9 +79,9 @@ def check(
         raise ValueError(f"starts must not be negative, got {starts}.")
     if tol is not None and not 0 < tol < 1:
         raise ValueError(f"check needs 0 < tol < 1, got {tol}.")
-    subject = Subject(solve, x, init, args)
     if any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves((x, init, args))):
         raise TypeError("check runs on the host and cannot be used inside jit, vmap or grad.")
+    subject = Subject(solve, x, init, args)
     if subject.x.size == 0:
         raise ValueError("x holds no floating-point numbers to differentiate by.")
     rng = np.random.default_rng(seed)
@@ -109,11 +109,12 @@ def check(
     usable = centre.status not in ended
     around = centre if usable else centre._replace(y=np.full(subject.size, np.nan))
     smooth = smoothness(subject, around, units, rng)
-    curved = curvature(subject, around, held.active)
+    curved = curvature(subject, around, held.active, units)
     spot, branched = NOTHING, Branches(True, np.zeros(1), 0, False, np.inf, False)
     accuracy = _accuracy(subject, base, centre, slopes, exact, curved, units, directions)
     if centre.found and not smooth.stochastic:
         found = isolation(subject, centre, directions[0], units, rng)
+        found = found[0], np.maximum(found[1], accuracy.left)
         both = transposition(directions, slopes, cotangent)
         spot = spot_check(subject, centre, directions, exact, found[1], units, tol, both)
         branched = branches(subject, centre, found, directions, units, starts, rng)
@@ -232,4 +233,4 @@ def _of_external(subject, base, curved, units, size, directions) -> Accuracy:
     mine = np.array([-curved.inverse @ subject.driven(base.y, d) for d in directions])
     right = np.array([-inverse @ subject.driven(nearer, d) for d in directions])
     weights = 1 / (np.max(np.abs(np.vstack([mine, right])), axis=0) + 1e-7 * units)
-    return Accuracy(error, relative(np.abs(mine - right), right, weights), 0.0)
+    return Accuracy(error, relative(np.abs(mine - right), right, weights), 0.0, np.abs(step))

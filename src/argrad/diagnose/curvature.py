@@ -19,6 +19,8 @@ Array = np.ndarray
 DENSE = 500
 _LANCZOS = 80  # steps, with all vectors kept and orthogonalised against each other
 _PROBES = 8
+_NEXT_TO = 1e-5  # relative distance at which a curvature should be about what it is at y*
+_GROWTH = 100.0  # and by how much more it has to be for the minimum to be degenerate
 
 
 class Curvature(NamedTuple):
@@ -35,6 +37,7 @@ class Curvature(NamedTuple):
     exact: bool
     rows: Array
     inverse: Array | None
+    flattest: Array | None
     matters: bool  # whether anybody claimed a minimum
 
     def line(self) -> Line:
@@ -44,6 +47,9 @@ class Curvature(NamedTuple):
         how = "" if self.exact else " as far as Lanczos' method saw"
         if self.kind == "minimum":
             return Line("curvature", values, "pass", f"an isolated minimum{how}")
+        if self.kind == "degenerate":
+            meaning = "the curvature vanishes at y*, as that of y⁴ does, or all but vanishes"
+            return Line("curvature", values, "fail", meaning)
         if self.kind == "flat":
             return Line("curvature", values, "fail", f"flat along a direction{how}: not isolated")
         if not self.matters:
@@ -64,12 +70,14 @@ class Curvature(NamedTuple):
         return Line("head room", values, standing, f"{name} leaves {digits} digits at most{more}")
 
 
-def curvature(subject: Subject, at: Evaluation, active: Array) -> Curvature:
-    """Look at the solution `at` with these rows active."""
+def curvature(subject: Subject, at: Evaluation, active: Array, units: Array) -> Curvature:
+    """Look at the solution `at` with these rows active; `units` are the sizes of variables."""
     claimed = True
     if isinstance(subject.solve, External):
         claimed = subject.solve.conditions.curvature == "definite"
-    nothing = Curvature("unknown", np.nan, np.nan, np.nan, False, np.zeros((0, 0)), None, claimed)
+    nothing = Curvature(
+        "unknown", np.nan, np.nan, np.nan, False, np.zeros((0, 0)), None, None, claimed
+    )
     if not np.all(np.isfinite(at.y)):
         return nothing
     if subject.size > DENSE and at.rows.size == 0:
@@ -85,7 +93,14 @@ def curvature(subject: Subject, at: Evaluation, active: Array) -> Curvature:
     eps = float(np.finfo(subject.dtype).eps)
     if isinstance(subject.solve, External) and subject.solve.conditions.curvature == "general":
         return _general(matrix, eps, claimed)
-    return _dense((matrix + matrix.T) / 2, rows, eps, claimed)
+    found = _dense((matrix + matrix.T) / 2, rows, eps, claimed)
+    if found.kind == "minimum" and found.flattest is not None and not subject.barrier:
+        w = found.flattest / np.max(np.abs(found.flattest / units)) * _NEXT_TO
+        bent = [w @ subject.model(at, at.y + sign * w, w)[2] for sign in (0.0, 1.0, -1.0)]
+        # To both sides: to one side only it would be a bend, and y* may have two slopes.
+        if min(bent[1:]) > _GROWTH * bent[0]:
+            return found._replace(kind="degenerate")
+    return found
 
 
 def _dense(matrix: Array, rows: Array, eps: float, claimed: bool) -> Curvature:
@@ -100,9 +115,12 @@ def _dense(matrix: Array, rows: Array, eps: float, claimed: bool) -> Curvature:
     _, sigma, right = np.linalg.svd(unit, full_matrices=True)
     basis = right[int(np.sum(sigma > eps**0.625)) :].T
     if size == 0 and basis.shape[1]:
-        return Curvature("flat", 0.0, 0.0, np.inf, True, unit, None, claimed)
+        return Curvature("flat", 0.0, 0.0, np.inf, True, unit, None, None, claimed)
     scaled = scaled / (size or 1.0)
-    values = np.linalg.eigvalsh(basis.T @ scaled @ basis) if basis.shape[1] else np.ones(1)
+    values, flattest = np.ones(1), None
+    if basis.shape[1]:
+        values, vectors = np.linalg.eigh(basis.T @ scaled @ basis)
+        flattest = units * (basis @ vectors[:, 0])
     kkt = np.block([[scaled, unit.T], [unit, np.zeros((k, k))]])
     whole = np.abs(np.linalg.eigvalsh(kkt))
     condition = float(np.max(whole) / np.min(whole)) if np.min(whole) > 0 else np.inf
@@ -112,7 +130,7 @@ def _dense(matrix: Array, rows: Array, eps: float, claimed: bool) -> Curvature:
         full = np.linalg.inv(kkt)[:d, :d]
         inverse = units[:, None] * full * units / (size or 1.0)
     low, high = float(values[0]), float(values[-1])
-    return Curvature(kind, low, high, condition, True, unit, inverse, claimed)
+    return Curvature(kind, low, high, condition, True, unit, inverse, flattest, claimed)
 
 
 def _kind(values: Array, tiny: float) -> str:
@@ -140,7 +158,7 @@ def _general(matrix: Array, eps: float, claimed: bool) -> Curvature:
     kind = "regular root" if regular else "flat"
     none = np.zeros((0, matrix.shape[0]))
     return Curvature(
-        kind, float(sigma[-1]), float(sigma[0]), condition, True, none, inverse, claimed
+        kind, float(sigma[-1]), float(sigma[0]), condition, True, none, inverse, None, claimed
     )
 
 
@@ -173,4 +191,4 @@ def _lanczos(subject: Subject, at: Evaluation, claimed: bool) -> Curvature:
     none = np.zeros((0, d))
     kind = _kind(values, tiny)
     low, high = float(values[0]), float(values[-1])
-    return Curvature(kind, low, high, condition, False, none, None, claimed)
+    return Curvature(kind, low, high, condition, False, none, None, None, claimed)

@@ -1,5 +1,7 @@
 """A solve under examination: its solution and derivative here and at other x and other starts."""
 
+import dataclasses
+import re
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +14,8 @@ from jaxtyping import PyTree
 from argrad.adjoints import Barrier, Implicit
 from argrad.conditions import Gradient
 from argrad.external import External
-from argrad.problem import Problem, extra_arguments, parameters
+from argrad.problem import Problem, check_objective, extra_arguments, parameters
+from argrad.rows import check_constraints
 from argrad.solvers.constrained import ConstrainedOutcome
 from argrad.solvers.interior_point import InteriorPoint
 from argrad.solvers.newton import Newton
@@ -111,9 +114,15 @@ class Subject:
         return isinstance(self.solve, Argmin) and isinstance(self.solve.adjoint, Barrier)
 
     def shapes(self) -> None:
-        """Raise whatever the solve raises about its arguments; nothing is computed."""
+        """Raise what objective, constraints or conditions raise about their arguments."""
         x = eqx.combine(self.moving, self.fixed)
-        eqx.filter_eval_shape(lambda x, y: self.solve(x, y, *self.args), x, self.start)
+        if isinstance(self.solve, External):
+            eqx.filter_eval_shape(self.solve.conditions, self.start, x, *self.args)
+            return
+        problem = self.solve.problem
+        check_objective(problem, self.start, x, self.args)
+        if problem.constraints is not None:
+            check_constraints(problem.constraints, self.start, x, self.args)
 
     def y_tree(self, y: Array) -> PyTree:
         return self._unravel_y(jnp.asarray(y, self.dtype))
@@ -148,7 +157,6 @@ class Subject:
 
     def _failure(self, error: Exception) -> Evaluation:
         nan, none = np.full(self.size, np.nan), np.zeros(0)
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         return Evaluation(
             y=nan,
             value=np.nan,
@@ -170,7 +178,7 @@ class Subject:
             y_tree=None,
             dual=(),
             pieces=None,
-            message=f"{type(error).__name__}: {first}",
+            message=_said(error),
         )
 
     def model(self, at: Evaluation, y: Array, u: Array, x: Array | None = None):
@@ -206,19 +214,22 @@ class Subject:
         return np.asarray(out, float)
 
 
+def _said(error: Exception) -> str:
+    """An exception in one line: where it comes from a callback, what was raised there."""
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    inner = [line for line in lines if re.match(r"\w*(Error|Exception): ", line)]
+    return (inner[-1] if inner else f"{type(error).__name__}: {lines[0]}")[:200].rstrip(".")
+
+
 def quiet(solve: Argmin | External) -> Argmin | External:
     """The same solve, with NaN in place of errors."""
-    if isinstance(solve, Argmin):
-        return Argmin(solve.problem, solve.solver, solve.adjoint, solve.max_steps, False)
-    return External(
-        solve.solver, solve.conditions, solve.linear_solver, solve.tol, solve.host, False
-    )
+    return dataclasses.replace(solve, throw=False)
 
 
 def _exact(adjoint: Any) -> bool:
-    return isinstance(adjoint, Barrier) or (
-        isinstance(adjoint, Implicit) and adjoint.linear_solver is None
-    )
+    if isinstance(adjoint, Implicit):
+        return all(getattr(adjoint, f.name) is None for f in dataclasses.fields(adjoint))
+    return isinstance(adjoint, Barrier)
 
 
 def _reference(solve: Argmin | External) -> Argmin | External:
@@ -279,7 +290,9 @@ def _on_host(raw) -> Evaluation:
     if report is not None:
         outcome, pieces, violation = report
         numbers |= {
-            "status": next(s for s in _STATUSES if bool(outcome.status == getattr(Status, s))),
+            "status": next(
+                (s for s in _STATUSES if bool(outcome.status == getattr(Status, s))), "unknown"
+            ),
             "gradient_norm": number(outcome.gradient_norm),
             "step_norm": number(outcome.step_norm),
             "iterations": int(outcome.iterations),

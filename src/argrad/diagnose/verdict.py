@@ -42,6 +42,7 @@ class Accuracy(NamedTuple):
     step: float
     inexact: float
     design: float
+    left: np.ndarray | float = 0.0  # the error of each variable
 
     def line(self, at: Evaluation, approximate: bool) -> Line:
         values = {"status": at.status, "gradient norm": at.gradient_norm, "error of y": self.step}
@@ -90,8 +91,14 @@ def _head_room(f: Findings) -> float:
 
 
 def _error(f: Findings) -> float:
-    known = [f.accuracy.inexact, f.accuracy.design, f.spot.error, _head_room(f)]
-    known = [e for e in known if np.isfinite(e)]
+    known = [
+        f.accuracy.step if f.external else 0.0,
+        f.accuracy.inexact,
+        f.accuracy.design,
+        f.spot.error,
+        _head_room(f),
+    ]
+    known = [e for e in known if not np.isnan(e)]
     return max(known) if known and not f.refused else np.nan
 
 
@@ -208,6 +215,13 @@ def _kinked(f: Findings) -> Judgement | None:
 def _wrong(f: Findings) -> Judgement | None:
     """Where a number exists that is not the derivative."""
     smooth, spot = f.smooth, f.spot
+    if f.curved.kind == "degenerate":
+        return (
+            "invalid",
+            "the minimum is degenerate: its curvature vanishes at y*, or so nearly that rounding "
+            "decides what it is.",
+            "add a small quadratic penalty.",
+        )
     if smooth.kink:
         return _creased("its Hessian there says nothing of how y* moves")
     if f.refused:
@@ -229,7 +243,7 @@ def _wrong(f: Findings) -> Judgement | None:
             f"the condition number {f.curved.condition:.0e} leaves no digit of the derivative.",
             "use float64, rescale the variables, or add a quadratic penalty.",
         )
-    off = max(spot.error, 0.0) if np.isfinite(spot.error) else 0.0
+    off = 0.0 if np.isnan(spot.error) else spot.error
     if f.approximate:
         worst = max(off, f.accuracy.design)
         if worst >= 1:
@@ -274,10 +288,11 @@ def _wrong(f: Findings) -> Judgement | None:
 
 def _measured(f: Findings) -> Judgement:
     error = _error(f)
-    if np.isfinite(error) and error > f.tol:
+    if error > f.tol:
         source = {
             f.accuracy.design: "the adjoint is approximate",
             f.accuracy.inexact: "the lower problem is solved inexactly",
+            f.accuracy.step: "the lower problem is solved inexactly",
             _head_room(f): f"the condition number {f.curved.condition:.0e} costs digits",
         }.get(error, "differences of the solution show it")
         remedy = "use adjoint=Implicit()" if f.approximate else "solve more accurately"

@@ -52,13 +52,19 @@ _wrong_sign = ag.implicit(_exactly, _sum)
 _still = ag.implicit(_exactly, ag.root(lambda y, x, A: A @ y - lax.stop_gradient(x)))
 _squared = ag.implicit(lambda x, y: x, ag.root(lambda y, x: y - x**2))
 _swapped = ag.implicit(_exactly, ag.root(lambda y, x, A: A @ y - x[::-1]))
-_no_ridge = ag.implicit(
-    lambda x, y, A, b: jnp.linalg.solve(A + x * jnp.eye(3), b), ag.root(lambda y, x, A, b: A @ y - b)
-)  # fmt: skip
-_half_ridge = ag.implicit(
-    lambda x, y, A, b: jnp.linalg.solve(A + x * jnp.eye(3), b),
-    ag.root(lambda y, x, A, b: A @ y + (lax.stop_gradient(x) + 0.5 * (x - lax.stop_gradient(x))) * y - b),
-)  # fmt: skip
+
+
+def _regularised(x, init, A, b):
+    return jnp.linalg.solve(A + x * jnp.eye(3), b)
+
+
+def _half_followed(y, x, A, b):
+    still = lax.stop_gradient(x)
+    return A @ y + (still + 0.5 * (x - still)) * y - b
+
+
+_no_ridge = ag.implicit(_regularised, ag.root(lambda y, x, A, b: A @ y - b))
+_half_ridge = ag.implicit(_regularised, ag.root(_half_followed))
 _hidden = ag.argmin(lambda y, x: jnp.sum((y - lax.stop_gradient(x)) ** 2))
 _partly = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2 + y * jnp.sin(lax.stop_gradient(x))))
 

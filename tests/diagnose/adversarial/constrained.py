@@ -34,7 +34,9 @@ _three = _nearest(
     ag.inequality(lambda y, x: y[1] - 1),
     ag.inequality(lambda y, x: y[0] + y[1] - 2),
 )
-_twins = _nearest(ag.equality(lambda y, x: y[0] + y[1] - 1), ag.equality(lambda y, x: 2 * (y[0] + y[1] - 1)))  # fmt: skip
+_twins = _nearest(
+    ag.equality(lambda y, x: y[0] + y[1] - 1), ag.equality(lambda y, x: 2 * (y[0] + y[1] - 1))
+)
 _pinched = _nearest(ag.inequality(lambda y, x: y[0] - 1), ag.inequality(lambda y, x: 1 - y[0]))
 _square = _nearest(ag.inequality(lambda y, x: y[0] ** 2))
 _cusp = ag.argmin(
@@ -53,8 +55,9 @@ _hill = ag.argmin(
 )
 _edge = ag.argmin(lambda y, x: y[0] + x * 0 * y[1], subject_to=[ag.box(0.0, 1.0)])
 _level = ag.argmin(
-    lambda y, x: (y[0] + y[1] - x) ** 2, subject_to=[ag.box(-5.0, 5.0), ag.inequality(lambda y, x: y[0] - 9)]
-)  # fmt: skip
+    lambda y, x: (y[0] + y[1] - x) ** 2,
+    subject_to=[ag.box(-5.0, 5.0), ag.inequality(lambda y, x: y[0] - 9)],
+)
 
 
 @CASES.add("one-sided", fast=True)

@@ -205,7 +205,8 @@ def box_strongly_active(rng):
 @CASES.add("valid")
 def projection_onto_a_simplex(rng):
     # Support of two: (x₀ + x₁ − 1)/2 lies clearly above x₂.
-    return Problem(_simplex, np.array([1.0, 0.8, -0.5]) + 0.1 * rng.normal(size=3), np.full(3, 1 / 3))  # fmt: skip
+    x = np.array([1.0, 0.8, -0.5]) + 0.05 * rng.normal(size=3)
+    return Problem(_simplex, x, np.full(3, 1 / 3))
 
 
 @CASES.add("valid")

@@ -86,7 +86,7 @@ def largest_of_equals(rng):
 def median_of_equals(rng):
     middle = rng.normal()
     start, args = units(rng, 0.0)
-    return Problem(_median, np.array([middle - 1, middle, middle, middle + 1, middle + 2]), start, args)  # fmt: skip
+    return Problem(_median, middle + np.array([-1.0, 0.0, 0.0, 1.0, 2.0]), start, args)
 
 
 @CASES.add("one-sided")
