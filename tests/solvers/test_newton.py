@@ -94,3 +94,18 @@ def test_a_loose_tolerance_takes_fewer_steps():
 def test_choice_by_size():
     assert isinstance(choose_solver(1000), ag.Newton)
     assert isinstance(choose_solver(1001), optx.LBFGS)
+
+
+def test_many_variables_in_single_precision_are_not_taken_for_flat():
+    """Curvatures a thousandfold apart, summed over 300 000 terms of rounding 1e-7."""
+    curvature = jnp.linspace(1e-3, 1, 300_000, dtype=jnp.float32)
+    target = jnp.cos(jnp.arange(300_000, dtype=jnp.float32))
+    solve = ag.argmin(lambda y, x: 0.5 * jnp.sum(curvature * (y - x * target) ** 2))
+    found = solve.solution(jnp.float32(2.0), jnp.zeros(300_000, jnp.float32))
+    assert found.status == ag.Status.converged
+    np.testing.assert_allclose(found.primal, 2 * target, atol=1e-3)
+    slope = jax.jvp(lambda x: solve(x, found.primal), (jnp.float32(2.0),), (jnp.float32(1.0),))[1]
+    # Conjugate gradients stop at a relative residual of eps^(2/3), 2e-5.
+    assert jnp.linalg.norm(curvature * (slope - target)) <= 5e-5 * jnp.linalg.norm(
+        curvature * target
+    )

@@ -15,7 +15,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from argrad.linalg.cholesky import singular_threshold
+from argrad.linalg.cholesky import curvature_threshold
 from argrad.linalg.symmetric import (
     ApproximateInverse,
     Product,
@@ -62,7 +62,7 @@ def conjugate_gradients(
     the first direction without positive curvature, returning the iterate before it (Steihaug
     1983). `largest` is a curvature known beforehand in the units of M, to judge others by.
     """
-    tiny = singular_threshold(b.size, b.dtype)
+    tiny = curvature_threshold(b.size, b.dtype)
     u = jnp.zeros_like(b) if u0 is None else u0
     r = b if u0 is None else b - matvec(u0)
     z = precondition(r)

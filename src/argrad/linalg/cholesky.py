@@ -57,6 +57,16 @@ def singular_threshold(d: int, dtype) -> float:
     return max(eps**0.875, 4 * d * eps)
 
 
+def curvature_threshold(d: int, dtype) -> float:
+    """Relative size under which a curvature pᵀHp that was summed up is taken for zero.
+
+    As `singular_threshold`, but where nothing is factorised, and the rounding of d terms adds up
+    like a random walk to about √d · eps (Higham and Mary 2019).
+    """
+    eps = float(jnp.finfo(dtype).eps)
+    return max(eps**0.875, 2 * d**0.5 * eps)
+
+
 def _smallest_shift(d: int, dtype) -> float:
     return 2 * singular_threshold(d, dtype)
 

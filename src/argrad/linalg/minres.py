@@ -9,7 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
-from argrad.linalg.cholesky import singular_threshold
+from argrad.linalg.cholesky import curvature_threshold
 from argrad.linalg.symmetric import Product, Solved, SymmetricSolver, require, require_damping
 
 Vector = Float[Array, " d"]
@@ -69,7 +69,7 @@ class MINRES(SymmetricSolver):
         def unfinished(carry: _Carry):
             return (carry.left > rtol * scale) & (carry.steps < max_steps) & ~carry.singular
 
-        tiny = singular_threshold(b.size, b.dtype)
+        tiny = curvature_threshold(b.size, b.dtype)
         found = lax.while_loop(unfinished, lambda c: _advance(matvec, c, tiny), _start(u0, r))
         results = lx.RESULTS
         done = found.left <= rtol * scale

@@ -1,17 +1,23 @@
 """Which solver a lower problem gets when nobody says."""
 
+from typing import Any
+
+import jax.numpy as jnp
 import optax
 import optimistix as optx
 
 from argrad.solvers.newton import FACTORISED, Newton
 
 
-def choose_solver(d: int) -> optx.AbstractMinimiser:
+def choose_solver(d: int, dtype: Any = float) -> optx.AbstractMinimiser:
     """Newton up to 1000 variables, Optimistix' L-BFGS above.
 
-    The tolerance of L-BFGS is that of a start: `argmin` polishes what it finds.
+    The tolerance of L-BFGS is that of a start: `argmin` polishes what it finds. It keeps its
+    history in JAX's default precision, so that variables of another are left to Newton as well.
     """
-    return Newton() if d <= FACTORISED else optx.LBFGS(rtol=1e-4, atol=1e-6)
+    if d <= FACTORISED or jnp.dtype(dtype) != jnp.result_type(float):
+        return Newton()
+    return optx.LBFGS(rtol=1e-4, atol=1e-6)
 
 
 def as_minimiser(solver: object) -> optx.AbstractMinimiser:

@@ -23,9 +23,9 @@ from argrad.linalg.cholesky import (
     INDEFINITE,
     SINGULAR,
     Factor,
+    curvature_threshold,
     factorise,
     no_factor,
-    singular_threshold,
 )
 
 _DIRECT = 32  # variables up to which a factorisation costs no more than a few products
@@ -288,7 +288,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             # first direction was one, there is no such iterate but the gradient descends.
             p = jnp.where(found.definite | (found.steps > 1), found.solution, b)
             p = jnp.where(stationary, 0, p)
-            flat = found.lowest > -singular_threshold(d, g.dtype) * found.largest
+            flat = found.lowest > -curvature_threshold(d, g.dtype) * found.largest
             curvature = jnp.where(flat, SINGULAR, INDEFINITE)
             curvature = jnp.where(found.definite, DEFINITE, curvature)
             return Direction(p, last.scale, None, solved(found, curvature))

@@ -18,6 +18,8 @@ from argrad.solvers.choice import choose_solver
 from argrad.solvers.newton import GOING, NONFINITE, STALLED, UNBOUNDED, Newton
 from argrad.status import Status
 
+_APPROACH = 200  # steps of a solver that the caller did not name
+
 
 class Outcome(eqx.Module):
     """How a lower solve ended: everything about it but y itself.
@@ -48,8 +50,11 @@ def minimum(
     convergence (by the length of the step that is left, which does not depend on the scale of
     the objective) and a minimum from other stationary points.
     """
-    d = ravel_pytree(y0)[0].size
-    solver = choose_solver(d) if solver is None else solver
+    flat, _ = ravel_pytree(y0)
+    at_first = max_steps
+    if solver is None:
+        # Newton's method goes on from wherever another has come, and further than it could.
+        solver, at_first = choose_solver(flat.size, flat.dtype), min(max_steps, _APPROACH)
 
     y, used, pairs = y0, jnp.array(0), None
     if not isinstance(solver, Newton):
@@ -58,7 +63,7 @@ def minimum(
             solver,
             y0,
             (problem, x, args),
-            max_steps=max_steps,
+            max_steps=at_first,
             throw=False,
         )
         finite = jnp.all(jnp.isfinite(ravel_pytree(rough.value)[0]))
