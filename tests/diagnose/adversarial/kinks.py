@@ -207,8 +207,9 @@ def riding_a_kink(rng):
 
 
 @CASES.add("invalid")
-def support_vectors(rng):
-    # The hinge losses of support vectors are at their corners.
-    X = rng.normal(size=(20, 2))
-    t = np.sign(X @ np.array([1.0, -0.5]) + 0.3 * rng.normal(size=20))
-    return Problem(_svm, 0.5, np.zeros(2), (X, t))
+def support_vector(rng):
+    # x/2 w² + (1 − a w)₊ with x < a²: w = 1/a, where the slope turns from x/a − a < 0 to x/a > 0.
+    a = rng.uniform(1, 2)
+    return Problem(
+        _svm, rng.uniform(0.3, 0.7) * a**2, np.zeros(1), (np.full((1, 1), a), np.ones(1))
+    )
