@@ -67,6 +67,7 @@ def test_the_error_is_that_of_a_central_difference_in_each_dtype():
         np.testing.assert_allclose(hessian, np.diag(np.exp(y)), atol=tolerance)
 
 
+@pytest.mark.slow
 def test_an_argmin_of_what_cannot_be_differentiated_twice(point):
     y, x, data = point
     opaque, _ = only_once(smooth)

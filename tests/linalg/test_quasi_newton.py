@@ -69,6 +69,7 @@ def test_the_pairs_are_those_of_optimistix(rng):
     assert pairs_of(None) is None
 
 
+@pytest.mark.slow
 def test_the_forward_solve_pays_for_the_derivative(rng):
     """Condition 300, 40 pairs: errors of about 0.7 with no product, 0.4 with five steps of
     conjugate gradients on top, 0.95 with those five alone."""
@@ -89,6 +90,7 @@ def test_the_forward_solve_pays_for_the_derivative(rng):
     assert refined < 0.75 * alone
 
 
+@pytest.mark.slow
 def test_in_the_double_loop(rng):
     x = jnp.asarray(rng.normal(size=D))
     lower = ag.argmin(

@@ -52,8 +52,11 @@ class Nystrom(ApproximateInverse):
     relatively. A rank beyond d is taken as d, and exact.
 
     - `damping`: added to all curvature, > 0. With None nothing is added, and what Â leaves out is
-      given the smallest eigenvalue of Â: right where the small eigenvalues are about equal, and
-      the choice for `CG(preconditioner=Nystrom(rank))`, which adds CG's own damping.
+      given the smallest eigenvalue of Â, which is no larger than that of H with the same number
+      and no smaller than the smallest of H: right where the small eigenvalues are about equal,
+      too long a u where they spread, and the choice for `CG(preconditioner=Nystrom(rank))`, which
+      adds CG's own damping. Either way the large ones are caught well by five to ten columns
+      more than there are of them.
     - `tol`: double the rank, up to `max_rank` (8 rank by default), until the largest eigenvalue
       of H − Â, estimated by five more products each time, is at most tol · damping, so that u
       is off by about tol at most. To end at `max_rank` is no failure: see `left_out`.
