@@ -19,7 +19,7 @@ def _parameter(case):
     return pytest.param(case, id=f"{case.name} {case.seed}".replace(" ", "-"), marks=marks)
 
 
-@pytest.mark.parametrize("case", map(_parameter, CASES))
+@pytest.mark.parametrize("case", [_parameter(case) for case in CASES])
 def test_verdict(case):
     with jax.enable_x64(not case.float32):
         solve, x, init, args = case.problem()

@@ -82,7 +82,10 @@ Judgement = tuple[Verdict, str, str]
 def judge(f: Findings) -> tuple[Verdict, str, str, float]:
     """(verdict, reason, remedy, error) for these findings."""
     verdict, reason, remedy = _unusable(f) or _kinked(f) or _wrong(f) or _measured(f)
-    return verdict, reason, remedy, _error(f) if verdict != "one-sided" else np.nan
+    error = _error(f)
+    if verdict == "one-sided" or (verdict == "invalid" and not error > f.tol):
+        error = np.nan  # small errors of a number that is no derivative
+    return verdict, reason, remedy, error
 
 
 def _head_room(f: Findings) -> float:
