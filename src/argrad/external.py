@@ -1,5 +1,6 @@
 """Floor 2: differentiate a solver that argrad does not know."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,8 @@ class External(eqx.Module):
 @eqx.filter_jit
 def _solve(external: External, y0, x, args):
     run = runner(external, y0, x, args)
-    rule = LinearRule(external.linear_solver, external.throw, external.tol)
+    tol = external.tol if math.isfinite(external.tol) else None
+    rule = LinearRule(external.linear_solver, external.throw, tol)
     conditions = external.conditions.closed(y0, x, args)
     y, outcome = implicit_function(run, conditions, y0, x, args, rule)
     return y, outcome.status, outcome.gradient_norm
@@ -177,7 +179,7 @@ def implicit(
       conjugate gradients or GMRES above.
     - `tol`: the largest relative error of y* at which it is still differentiated, estimated by
       the Newton step that is left. A solution worse than that is not the one whose derivative
-      the conditions give.
+      the conditions give. The estimate costs one more solve with ∂C/∂y; infinity does without.
     - `host`: whether the solver must be called with NumPy arrays from outside compiled code. By
       default it is tried with JAX first; say True for one that must not be called in vain, such
       as a subprocess.
