@@ -125,7 +125,10 @@ def _unusable(f: Findings) -> Judgement | None:
         what = _WORDS.get(at.status, f"the solve ended with status {at.status}")
         if at.status == "saddle" and f.curved.kind in ("saddle", "maximum"):
             what = f"the solve ended at a {f.curved.kind}, not at a minimum of what is minimised"
-        return "invalid", f"{what}.", _TRY.get(at.status, "") + "."
+        hint = _TRY.get(at.status, "look at the lower problem")
+        if f.eps > 1e-10 and _head_room(f) > 1e-3:
+            hint = "use float64: rounding may be what keeps the solve from converging"
+        return "invalid", f"{what}.", hint + "."
     if f.curved.matters and f.curved.kind in ("saddle", "maximum"):
         return (
             "invalid",
