@@ -221,3 +221,28 @@ def test_equalities_alone_against_one_linear_solve(rng):
     np.testing.assert_allclose(found.multipliers.equality, exact[n:], rtol=1e-11, atol=1e-11)
     assert found.multipliers.inequality is None
     assert found.multipliers.lower is None
+
+
+def test_variables_fixed_by_equal_bounds_are_solved_for_beside_degenerate_rows(rng):
+    """Found with the two bounds' multipliers not unique, whatever else is tight."""
+
+    def draw():
+        n, i, e = 5, 6, 2
+        root, y = rng.normal(size=(n, n)), rng.normal(size=n)
+        G, A = rng.normal(size=(i, n)), rng.normal(size=(e, n))
+        room = lambda k: np.where(rng.random(k) < 0.3, 0.0, rng.uniform(0.5, 2, size=k))
+        lower, upper = y - room(n), y + room(n)
+        lower[0] = upper[0] = y[0]
+        Q = root @ root.T + 0.1 * np.eye(n)
+        p = -Q @ y + rng.normal(size=n)
+        return Q, p, G, G @ y + room(i), A, A @ y, lower, upper
+
+    data = jax.tree.map(lambda *a: np.stack(a), *[draw() for _ in range(200)])
+
+    def solve(*data):
+        *program, lower, upper = data
+        return ag.quadratic_program(*program, lower=lower, upper=upper, throw=False)
+
+    found = jax.jit(jax.vmap(solve))(*data)
+    assert np.all(found.status == ag.Status.dependent)
+    assert np.max(found.violation) < 1e-9

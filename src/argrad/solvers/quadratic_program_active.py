@@ -195,12 +195,26 @@ def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Held |
         negative = l * units.norms < -tol * now.force
         wrong = jnp.where(held, negative, _violated(program, excess, tol)) & ~equal
         progress = progress.after(jnp.sum(wrong))
-        return y, l, held ^ (wrong & progress.unfinished), factor, steps + 1, last, progress
+        flip = wrong & progress.unfinished
+        held = jnp.where(jnp.any(flip), _pinned(program, held ^ flip, l), held)
+        return y, l, held, factor, steps + 1, last, progress
 
     shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
     factor = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
-    carry = (start.y, start.l, start.held | equal, factor, jnp.array(0), known, _begin(m))
+    begin = _pinned(program, start.held | equal, start.l)
+    carry = (start.y, start.l, begin, factor, jnp.array(0), known, _begin(m))
     return lax.while_loop(lambda c: c[-1].unfinished, step, carry)[:-2]
+
+
+def _pinned(program, held, l):
+    """`held`, but of two equal bounds always one: that which the variable presses against."""
+    if program.lower is None or program.upper is None:
+        return held
+    lower, upper = program.bounds(held)
+    force_down, force_up = program.bounds(l)
+    fixed, up = program.lower == program.upper, force_up >= force_down
+    lower, upper = jnp.where(fixed, ~up, lower), jnp.where(fixed, up, upper)
+    return jnp.concatenate([held[: program.rows.shape[0]], lower, upper])
 
 
 def _violated(program, excess, tol):
