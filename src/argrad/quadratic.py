@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental.sparse import BCOO
 from jaxtyping import Array, Float, Int
 
 from argrad.adjoints.envelope import envelope
@@ -50,11 +51,11 @@ class Activity(NamedTuple):
 
 
 def quadratic_program(
-    Q: Float[Array, "n n"],
+    Q: Float[Array, "n n"] | BCOO,
     p: Float[Array, " n"],
-    G: Float[Array, "i n"] | None = None,
+    G: Float[Array, "i n"] | BCOO | None = None,
     h: Float[Array, " i"] | None = None,
-    A: Float[Array, "e n"] | None = None,
+    A: Float[Array, "e n"] | BCOO | None = None,
     b: Float[Array, " e"] | None = None,
     *,
     lower: Float[Array, " n"] | float | None = None,
@@ -90,6 +91,16 @@ def quadratic_program(
     all signs are right, each exchange one Cholesky factor of a matrix with a row for each
     constraint or for each variable, whichever are fewer. Derivatives use the last factor.
 
+    Large sparse programs: Q, G and A, those that there are, may be `jax.experimental.sparse.BCOO`
+    matrices whose indices are known before anything is traced; their data are differentiated.
+    Variables are put in an order in which Q + GᵀG + AᵀA has entries near the diagonal only; at
+    most w from it, a step takes O(n w²) time and O(n w) memory. ValueError where w is more than
+    a quarter of n (and than 32) in every order tried: a row with many entries rules it out.
+    There the interior point method is begun at once where there is no `init`. Whether active
+    rows depend on each other or leave a direction flat is judged by inverse iteration: what is
+    only nearly so may pass, and its derivative is then inaccurate, or raises that its linear
+    solve failed.
+
     Where many programs share Q, G and A, give them to `vmap` with `in_axes=None`, so that they are
     factorised once. A loop that solves one program after another is quickest with `init`.
 
@@ -124,9 +135,9 @@ def quadratic_program(
 
 def linear_program(
     c: Float[Array, " n"],
-    G: Float[Array, "i n"] | None = None,
+    G: Float[Array, "i n"] | BCOO | None = None,
     h: Float[Array, " i"] | None = None,
-    A: Float[Array, "e n"] | None = None,
+    A: Float[Array, "e n"] | BCOO | None = None,
     b: Float[Array, " e"] | None = None,
     *,
     lower: Float[Array, " n"] | float | None = None,
@@ -139,9 +150,10 @@ def linear_program(
 
         minimise cᵀy   subject to   G y <= h,   A y = b,   lower <= y <= upper
 
-    Everything is as for `quadratic_program`. A solution that is unique is a vertex, which moves
-    with the limits and rows that meet there but not with c: that derivative is zero. For one that
-    moves with c, add curvature: `quadratic_program(strength * jnp.eye(n), c, ...)`.
+    Everything is as for `quadratic_program`, sparse G and A included. A solution that is unique
+    is a vertex, which moves with the limits and rows that meet there but not with c: that
+    derivative is zero. For one that moves with c, add curvature:
+    `quadratic_program(strength * jnp.eye(n), c, ...)`.
 
     >>> import jax, jax.numpy as jnp, argrad as ag
     >>> G, h = jnp.array([[1.0, 0.0], [1.0, 2.0]]), jnp.array([2.0, 4.0])

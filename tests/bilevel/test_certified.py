@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import lineax as lx
 import numpy as np
 import pytest
 
@@ -128,7 +129,12 @@ def test_above_constraints(rng):
     assert found.error < 1e-10
 
 
-@pytest.mark.parametrize("adjoint", [ag.Unrolled(3), ag.OneStep()], ids=["unrolled", "one step"])
+unit = ag.Implicit(curvature=lambda y, x: lx.IdentityLinearOperator(jax.eval_shape(lambda: y)))
+
+
+@pytest.mark.parametrize(
+    "adjoint", [ag.Unrolled(3), ag.OneStep(), unit], ids=["unrolled", "one step", "own curvature"]
+)
 def test_other_adjoints_are_judged_by_the_same_measure(adjoint):
     solve, x = ag.argmin(loss, adjoint=adjoint, throw=False), jnp.array([2.0, 0.5])
     found = ag.hypergradient(upper, solve, x, jnp.zeros(2))

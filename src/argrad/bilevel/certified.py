@@ -193,7 +193,7 @@ def _hypergradient(upper, solve, y0, x, args, constants, max_products):
     reference = reference - better.pull(u + change.solution)
     if implicit:
         gradient = ravel_pytree(direct)[0] - system.pull(u)
-    else:  # unrolled and the like: their own derivative, whatever it is
+    else:  # unrolled, Gauss–Newton and the like: their own derivative, whatever it is
         composite = lambda x: objective(_primal_like(z, solve(x, y0, *args)), x)
         gradient, _ = ravel_pytree(jax.grad(composite)(x))
     error = jnp.linalg.norm(reference - gradient)
@@ -362,7 +362,7 @@ def _own_solver(solve) -> tuple[lx.AbstractLinearSolver | None, bool]:
     """The linear solver of a lower problem's adjoint, and whether its rule is the implicit one."""
     if isinstance(solve, External):
         return solve.linear_solver, True
-    if isinstance(solve.adjoint, Implicit):
+    if isinstance(solve.adjoint, Implicit) and solve.adjoint.curvature is None:
         return solve.adjoint.linear_solver, True
     return None, False
 

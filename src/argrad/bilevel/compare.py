@@ -197,7 +197,8 @@ class _Gradient:
             slope, direct = jax.grad(objective, argnums=(0, 1))(z, x)
             system = System(conditions, z, x, args, outcome, 10 * ravel_pytree(z)[0].size + 100)
             b, unravel = ravel_pytree(slope)
-            if adjoint is not None and not isinstance(adjoint, Implicit):
+            solved_for_u = isinstance(adjoint, Implicit) and adjoint.curvature is None
+            if adjoint is not None and not solved_for_u:
                 other = eqx.tree_at(lambda s: s.adjoint, solve, adjoint)
                 start = y0 if hasattr(adjoint, "steps") else primal(z)
                 composite = lambda x: jnp.asarray(upper(other(x, start, *args), x, *args))
