@@ -50,9 +50,18 @@ class Branches(NamedTuple):
 
 
 def isolation(
-    subject: Subject, centre: Evaluation, direction: Array, units: Array, rng: np.random.Generator
+    subject: Subject,
+    centre: Evaluation,
+    direction: Array,
+    units: Array,
+    inverse: Array | None,
+    rng: np.random.Generator,
 ) -> tuple[bool, Array]:
-    """Whether solves started next to y* return to it, and how well they reproduce it."""
+    """Whether solves started next to y* return to it, and how well they reproduce it.
+
+    With the inverse of the Hessian at y*, one that stays is told from one that stopped on its way,
+    as may happen to variables that are small beside others.
+    """
     noise = 4 * subject.eps * np.abs(centre.y)
     external = not isinstance(subject.solve, Argmin)
     eps = subject.eps
@@ -65,8 +74,13 @@ def isolation(
             if not again.found:
                 continue
             apart = np.abs(again.y - centre.y)
-            stays = np.max(apart / units) > 0.3 * scale
-            if stays and not np.max(apart / units) > 3 * scale:
+            moved = np.abs(again.y - centre.y - jitter)
+            stays = np.max(apart / units) > 0.3 * scale and np.max(moved / units) < 0.5 * scale
+            if stays and inverse is not None:
+                force = subject.model(centre, again.y, units)[1]
+                stays = np.max(np.abs(inverse @ force) / units) < 0.1 * scale
+                apart = np.zeros_like(apart)
+            if stays and not np.max(np.abs(again.y - centre.y) / units) > 3 * scale:
                 isolated = False
             elif not stays:
                 noise = np.maximum(noise, apart)

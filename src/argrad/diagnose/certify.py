@@ -113,7 +113,7 @@ def check(
     spot, branched = NOTHING, Branches(True, np.zeros(1), 0, False, np.inf, False)
     accuracy = _accuracy(subject, base, centre, slopes, exact, curved, units, directions)
     if centre.found and not smooth.stochastic:
-        found = isolation(subject, centre, directions[0], units, rng)
+        found = isolation(subject, centre, directions[0], units, curved.inverse, rng)
         both = transposition(directions, slopes, cotangent)
         spot = spot_check(subject, centre, directions, exact, found[1], units, tol, both)
         if (spot.diverges or spot.jumps) and np.any(accuracy.left > found[1]):
