@@ -189,9 +189,10 @@ def test_features_move_with_every_weight_and_bias_as_by_hand(parameters, penalty
     found = jacobian(features)((A, b))
     for i in range(CLASSES):
         by_weight, by_bias = feature_derivatives(np.asarray(ys[i]), A, b, i, penalty)
-        scale = np.abs(by_weight).max()
-        np.testing.assert_allclose(found[0][i], by_weight, rtol=1e-9, atol=1e-11 * scale)
-        np.testing.assert_allclose(found[1][i], by_bias, rtol=1e-9, atol=1e-11 * scale)
+        # Conjugate gradients leave a relative residual of eps^(2/3), 4e-11.
+        tol = {"rtol": 1e-9, "atol": 1e-10 * np.abs(by_weight).max()}
+        np.testing.assert_allclose(found[0][i], by_weight, **tol)
+        np.testing.assert_allclose(found[1][i], by_bias, **tol)
 
 
 def test_the_closed_form_itself_agrees_with_central_differences(parameters, rng):
