@@ -1,5 +1,6 @@
 """The lower problem: an objective, which way it is optimised, and what may be passed to it."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -40,9 +41,16 @@ class Problem(eqx.Module):
         return Problem(self.objective, self.sense, self.constraints.on(pieces))
 
     def closed(self, y: PyTree[Array], x: PyTree, args: tuple) -> "Problem":
-        """The same problem with the arrays that its functions close over as leaves."""
+        """The same problem with the arrays that its functions close over as leaves.
+
+        The objective is traced here, once for all that is made of it, and ValueError raised
+        unless f(y, x, *args) is one real floating-point number.
+        """
+        with _told_of(y, x, args):
+            # A function that closes over nothing would be left as it is, but for the lambda.
+            objective = eqx.filter_closure_convert(lambda *a: self.objective(*a), y, x, *args)
+        _check_number(objective.out_struct)  # type: ignore[attr-defined]
         constraints = self.constraints and self.constraints.closed(y, x, args)
-        objective = eqx.filter_closure_convert(self.objective, y, x, *args)
         return Problem(objective, self.sense, constraints)
 
 
@@ -102,8 +110,16 @@ def check_objective(problem: Problem, y: PyTree, x: PyTree, args: tuple) -> None
 
     An exception from inside the objective passes through with a note of what it was given.
     """
-    try:
+    with _told_of(y, x, args):
         out = eqx.filter_eval_shape(problem.objective, y, x, *args)
+    _check_number(out)
+
+
+@contextlib.contextmanager
+def _told_of(y: PyTree, x: PyTree, args: tuple):
+    """Notes on exceptions from inside the objective of what it was given."""
+    try:
+        yield
     except Exception as error:
         error.add_note(
             "This happened while calling the objective f(y, x, *args) with "
@@ -111,6 +127,9 @@ def check_objective(problem: Problem, y: PyTree, x: PyTree, args: tuple) -> None
             "first; solve(x, init, *args) takes x first."
         )
         raise
+
+
+def _check_number(out: Any) -> None:
     if isinstance(out, int | float):
         return
     shape, dtype = getattr(out, "shape", None), getattr(out, "dtype", None)

@@ -17,7 +17,6 @@ from argrad.constraints import Constraint
 from argrad.problem import (
     Problem,
     Sense,
-    check_objective,
     extra_arguments,
     parameters,
     starting_point,
@@ -78,15 +77,14 @@ class Argmin(eqx.Module):
 
     def __call__(self, x: PyTree, init: PyTree, *args: Any) -> PyTree[Array]:
         """y*(x), from the starting point `init`. See `argmin`."""
-        return self.solution(x, init, *args).primal
+        return self._checked(*_primal(self, starting(init), parameters(x), extra_arguments(args)))
 
     def solution(self, x: PyTree, init: PyTree | Solution, *args: Any) -> Solution:
         """y*(x) and how it was found. Raises and differentiates as `argmin` says."""
-        start, x, args = starting(init), parameters(x), extra_arguments(args)
-        solution, failed, rows = _solve(self, start, x, args)
-        if not self.throw:
-            return solution
-        return raise_if(solution, failed, solution.status, numbers_of(solution), rows)
+        return self._checked(*_solve(self, starting(init), parameters(x), extra_arguments(args)))
+
+    def _checked(self, found: PyTree, *ending: Any) -> PyTree:
+        return raise_if(found, *ending) if self.throw else found
 
 
 def starting(init: PyTree | Solution) -> tuple[PyTree[Array], tuple[PyTree, ...] | None]:
@@ -96,19 +94,30 @@ def starting(init: PyTree | Solution) -> tuple[PyTree[Array], tuple[PyTree, ...]
     return starting_point(init), None
 
 
-def numbers_of(solution: Solution) -> dict[str, Array]:
-    numbers = {
-        "iterations": solution.iterations,
-        "gradient_norm": solution.gradient_norm,
-        "step_norm": solution.step_norm,
-    }
-    return numbers | ({"violation": solution.violation} if solution.multipliers else {})
+@eqx.filter_jit
+def _solve(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple:
+    solution, outcome = solved(argmin, start, x, args)
+    return solution, *verdict(argmin, outcome)
 
 
 @eqx.filter_jit
-def _solve(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Any, Rows | None]:
-    solution, outcome = solved(argmin, start, x, args)
-    return solution, _failed(argmin, outcome), getattr(outcome, "rows", None)
+def _primal(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple:
+    # By itself, so that nothing else of the solution is differentiated along with y*.
+    y, outcome, _, _ = _minimise(argmin, start, x, args)
+    return y.y if isinstance(y, Point) else y, *verdict(argmin, outcome)
+
+
+def verdict(argmin: Argmin, outcome: Outcome) -> tuple:
+    """Whether the solve failed, its status, and what else an error says of it."""
+    numbers = {
+        "iterations": outcome.iterations,
+        "gradient_norm": outcome.gradient_norm,
+        "step_norm": outcome.step_norm,
+    }
+    if isinstance(outcome, ConstrainedOutcome):
+        numbers["violation"] = outcome.violation
+    rows: Rows | None = getattr(outcome, "rows", None)
+    return _failed(argmin, outcome), outcome.status, numbers, rows
 
 
 def _failed(argmin: Argmin, outcome: Outcome) -> Bool[Array, ""]:
@@ -120,22 +129,30 @@ def _failed(argmin: Argmin, outcome: Outcome) -> Bool[Array, ""]:
     return failed
 
 
-def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Outcome]:
-    """Solve without raising; `start` is a starting point and multipliers or None."""
+def _minimise(argmin: Argmin, start, x: PyTree, args: tuple):
+    """y, with its multipliers where there are constraints, how it was found, of which problem,
+    and the shapes of its constraints' rows."""
     y0, multipliers = start
-    check_objective(argmin.problem, y0, x, args)
-    constraints = argmin.problem.constraints
+    constraints, shapes = argmin.problem.constraints, None
     if constraints is not None:
         check_constraints(constraints, y0, x, args)
         shapes = constraints.shapes(y0, x, args)
+    problem = argmin.problem.closed(y0, x, args)
+    if constraints is not None:
         if multipliers is None:
             y0 = inside(constraints, y0, x, args)
         else:
             y0 = Point(y0, *constraints.flat(shapes, multipliers))
-    problem = argmin.problem.closed(y0.y if isinstance(y0, Point) else y0, x, args)
     y, outcome = argmin.adjoint.solve(
         problem, argmin.solver, argmin.max_steps, argmin.throw, y0, x, args
     )
+    return y, outcome, problem, shapes
+
+
+def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Outcome]:
+    """Solve without raising; `start` is a starting point and multipliers or None."""
+    y, outcome, problem, shapes = _minimise(argmin, start, x, args)
+    constraints = argmin.problem.constraints
     report: dict[str, Any] = {
         "status": outcome.status,
         "iterations": outcome.iterations,
@@ -201,20 +218,18 @@ class Value(eqx.Module):
     def __call__(self, x: PyTree, init: PyTree | Solution, *args: Any) -> Scalar:
         """The optimal value, from the starting point `init`. See `value`."""
         start, x, args = starting(init), parameters(x), extra_arguments(args)
-        found, failed, numbers, status, rows = _optimum(self.solve, start, x, args)
-        return raise_if(found, failed, status, numbers, rows) if self.solve.throw else found
+        found, *ending = _optimum(self.solve, start, x, args)
+        return raise_if(found, *ending) if self.solve.throw else found
 
 
 @eqx.filter_jit
 def _optimum(argmin: Argmin, start, x, args):
     # Compiled by itself, so that y* is not differentiated along with the value.
     solution, outcome = solved(argmin, start, x, args)
-    rows = getattr(outcome, "rows", None)
-    failed = _failed(argmin, outcome)
-    value = solution.value
+    ending, value = verdict(argmin, outcome), solution.value
     if not argmin.throw:  # added, so that the derivative is what it is
-        value += jnp.where(failed, jnp.nan, 0.0)
-    return value, failed, numbers_of(solution), outcome.status, rows
+        value += jnp.where(ending[0], jnp.nan, 0.0)
+    return value, *ending
 
 
 def value(solve: Argmin) -> Value:

@@ -40,7 +40,7 @@ def test_the_last_factor_is_that_of_the_solution_or_of_a_point_near_it(rng, d):
     x = jnp.asarray(rng.normal(size=d))
     found = run(f, jnp.zeros(d), x)
     np.testing.assert_allclose(found.value, x, atol=1e-12)
-    factor = found.state.direction.factor
+    factor = found.state.hessian.factor
     if d > 1000:
         assert factor is None
         return
@@ -53,7 +53,7 @@ def test_few_products_where_the_problem_is_well_conditioned(rng):
     """200 variables, condition number 4: no Hessian is ever formed."""
     h = jnp.linspace(1, 4, 200)
     found = run(lambda y, _: jnp.sum(h * jnp.log(jnp.cosh(y - 0.3))), jnp.zeros(200))
-    assert not found.state.direction.factor.known
+    assert not found.state.hessian.factor.known
 
 
 @pytest.mark.parametrize("patience", PATIENCE)

@@ -195,12 +195,21 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
     def flattened(function):
         return lambda v: ravel_pytree(function(unravel(v)))[0]
 
+    def solve(state, options):
+        return flattened(lambda b: checked(state, options, b))
+
+    there = solve(state, options)
     transposed, transposed_options = linear_solver.transpose(state, options)
+    if transposed is state and transposed_options is options:
+        # JAX traces the solve once for each direction, unless it has a trace of it to find again.
+        there = back = jax.jit(there)
+    else:
+        back = solve(transposed, transposed_options)
     u = lax.custom_linear_solve(
         flattened(matvec),
         flat,
-        lambda _, v: flattened(lambda b: checked(state, options, b))(v),
-        lambda _, v: flattened(lambda b: checked(transposed, transposed_options, b))(v),
+        lambda _, v: there(v),
+        lambda _, v: back(v),
         symmetric=conditions.curvature != "general",
     )
     return unravel(u)

@@ -6,7 +6,6 @@ from jaxtyping import Array, PyTree
 from argrad.adjoints.implicit import Minimise, conditions_of
 from argrad.conditions import Conditions, Point
 from argrad.external import External, runner
-from argrad.problem import check_objective
 from argrad.rows import check_constraints, inside
 from argrad.solvers.run import Outcome
 from argrad.transformation import Argmin
@@ -24,12 +23,12 @@ def lower_solution(
         conditions = solve.conditions.closed(y0, x, args)
         point, outcome = runner(solve, y0, x, args)(conditions, y0, x, args)
     else:
-        check_objective(solve.problem, y0, x, args)
         constraints = solve.problem.constraints
         if constraints is not None:
             check_constraints(constraints, y0, x, args)
-            y0 = inside(constraints, y0, x, args)
         conditions = conditions_of(solve.problem.closed(y0, x, args))
+        if constraints is not None:
+            y0 = inside(constraints, y0, x, args)
         run = Minimise(solve.solver, solve.max_steps)
         point, outcome = run(conditions, y0, x, args)
     point, outcome = lax.stop_gradient((point, outcome))

@@ -16,8 +16,8 @@ from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, Polished, polis
 from argrad.solvers.constrained import ConstrainedOutcome, flat_problem
 from argrad.solvers.pieces import undecided
 from argrad.solvers.quadratic_model import first_order, lagrangian_hessian
-from argrad.status import Status, found, raise_if
-from argrad.transformation import Argmin, Solution, numbers_of, solved, starting
+from argrad.status import Status, raise_if
+from argrad.transformation import Argmin, Solution, solved, starting, verdict
 
 Array = np.ndarray
 
@@ -63,9 +63,8 @@ def local_model(
     x, direction = as_direction(x, direction, name)
     args = extra_arguments(args)
     start = starting(init)
-    parts, solution, status, rows = _local(solve, start, x, direction, args)
-    failed = ~found(status)
-    raise_if(solution.value, failed, status, numbers_of(solution), rows)
+    parts, solution, (failed, status, numbers, rows) = _local(solve, start, x, direction, args)
+    raise_if(solution.value, failed, status, numbers, rows)
     e = len(parts["multipliers"]) - len(parts["activity"])
     activity = np.asarray(parts.pop("activity"))
     between = bool(parts.pop("undecided"))
@@ -137,7 +136,7 @@ def _local(argmin: Argmin, start, x, direction, args):
             float(jnp.finfo(v.dtype).eps) ** 0.75 * force,
         ),
     }
-    return found_parts, solution, outcome.status, outcome.rows
+    return found_parts, solution, verdict(argmin, outcome)
 
 
 @eqx.filter_jit

@@ -71,31 +71,32 @@ def conjugate_gradients(
 
     # Curvature is measured in the units of M, so that a change of units of the variables changes
     # no verdict: pᵀMp follows from rᵀM⁻¹r, since the residual is orthogonal to the direction
-    # before it. The scalars share one array, since each carried one by itself would be one more
-    # kernel to compile.
+    # before it. Every kernel is compile time: the scalars share one array, and the three updates
+    # of vectors are the same a − s b, with s a quotient, which is why −u is carried.
     def unfinished(carry):
         *_, (rz, _, left, goal, lowest, largest) = carry
         return (rz > goal) & (left > 0) & (lowest > tiny * largest)
 
     def advance(carry):
-        u, r, p, (rz, square, left, goal, lowest, largest) = carry
+        minus_u, r, p, (rz, square, left, goal, lowest, largest) = carry
         ap = matvec(p)
         curvature = p @ ap
         lowest = jnp.minimum(lowest, curvature / square)
         largest = jnp.maximum(largest, curvature / square)
         definite = lowest > tiny * largest
-        alpha = jnp.where(definite, rz / jnp.where(definite, curvature, 1), 0)
-        u, r = u + alpha * p, r - alpha * ap
+        alpha = jnp.where(definite, rz, 0) / jnp.where(definite, curvature, 1)
+        minus_u, r = minus_u - alpha * p, r - alpha * ap
         z = precondition(r)
         rz_next = r @ z
-        beta = rz_next / rz
-        square = rz_next + beta**2 * square
+        minus_beta = rz_next / -rz
+        square = rz_next + minus_beta**2 * square
         numbers = jnp.stack([rz_next, square, left - 1, goal, lowest, largest])
-        return u, r, z + beta * p, numbers
+        return minus_u, r, z - minus_beta * p, numbers
 
     zero = 0 * rz
     start = [rz, rz, zero + max_steps, tol**2 * scale, zero + jnp.inf, zero + largest]
-    u, *_, numbers = lax.while_loop(unfinished, advance, (u, r, z, jnp.stack(start)))
+    minus_u, *_, numbers = lax.while_loop(unfinished, advance, (-u, r, z, jnp.stack(start)))
+    u = -minus_u
     rz, _, left, goal, lowest, top = numbers
     definite = lowest > tiny * top
     error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
@@ -165,9 +166,8 @@ class CG(SymmetricSolver):
 
     def solve(self, product: Product, data, b, options):
         given, guess = options.get("preconditioner"), options.get("y0")
-        result = lx.RESULTS.successful
         if self.preconditioner is not None:
-            inverse, result = data
+            inverse, prepared = data
             precondition = lambda v: self.preconditioner.apply(inverse, v)
         else:
             precondition = (lambda v: v) if given is None else Product(given)
@@ -187,6 +187,7 @@ class CG(SymmetricSolver):
         results = lx.RESULTS
         verdict = results.where(done, results.successful, results.max_steps_reached)
         verdict = results.where(found.definite, verdict, results.breakdown)
-        result = results.where(result == results.successful, verdict, result)
+        if self.preconditioner is not None:
+            verdict = results.where(prepared == results.successful, verdict, prepared)
         stats = {"num_steps": found.steps, "error": found.error}
-        return Solved(found.solution, result, found.steps + (guess is not None), stats)
+        return Solved(found.solution, verdict, found.steps + (guess is not None), stats)

@@ -81,7 +81,7 @@ def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor
     """
     d = hessian.shape[0]
     tiny, smallest = singular_threshold(d, hessian.dtype), _smallest_shift(d, hessian.dtype)
-    scale = jnp.where(scale > 0, scale, 1)
+    scale = scale + (scale == 0)
     eye = jnp.eye(d, dtype=hessian.dtype)
 
     def unfinished(carry):

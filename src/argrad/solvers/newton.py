@@ -69,10 +69,9 @@ class Progress(NamedTuple):
     standing: Float[Array, ""]
 
 
-class Direction(eqx.Module):
-    """A Newton step −p. `scale` is the largest curvature seen in each coordinate."""
+class Hessian(eqx.Module):
+    """What is known of the Hessian. `scale` is the largest curvature seen in each coordinate."""
 
-    p: Float[Array, " d"]
     scale: Float[Array, " d"]
     factor: Factor | None
     numbers: Float[Array, " 4"]
@@ -89,12 +88,12 @@ class Direction(eqx.Module):
 class NewtonState(eqx.Module):
     """What one evaluation hands to the next, and the last one to the derivative.
 
-    `base` is the last point whose objective was low enough, or where the solve has converged;
-    `direction` was taken at the former.
+    `base` is the last point whose objective was low enough, base − step the next to look at.
     """
 
     base: Float[Array, " d"]
-    direction: Direction
+    step: Float[Array, " d"]
+    hessian: Hessian
     numbers: Float[Array, " 8"]
 
     @property
@@ -164,7 +163,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         del fn, args, options, aux_struct, tags
         flat, _ = ravel_pytree(y)
         self._target(flat.dtype)
-        nowhere, zero = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
+        zero = jnp.zeros((), flat.dtype)
         matrix_free = self._patience(flat.size) is None
         factor = None if matrix_free else no_factor(flat.size, flat.dtype)
         solved = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero + DEFINITE)
@@ -180,7 +179,8 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         )
         return NewtonState(
             base=flat,
-            direction=Direction(nowhere, nowhere, factor, jnp.stack(solved)),
+            step=jnp.zeros_like(flat),
+            hessian=Hessian(jnp.zeros_like(flat), factor, jnp.stack(solved)),
             numbers=jnp.stack(progress),
         )
 
@@ -203,22 +203,25 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         allowed = last.value + 1e-4 * last.alpha * last.slope + 10 * eps * jnp.abs(last.value)
         accepted = first | (value <= allowed)
 
-        def new_direction():
-            last, solved = state.progress, state.direction.solved  # each branch unpacks its own
+        def onwards():
+            last, solved = state.progress, state.hessian.solved  # each branch unpacks its own
             # Eisenstat and Walker's second choice: solve as exactly as the gradient has been
             # falling, but no more exactly than a last step needs.
             ratio = jnp.where(last.gradient_norm > 0, gradient_norm / last.gradient_norm, 1)
             enough = 0.3 * target * size / (ratio * last.step_norm * solved.condition)
             forcing = jnp.clip(0.9 * ratio**2, jnp.maximum(enough, eps), 0.25)
-            return self._direction(hvp, g, forcing.astype(g.dtype), state.direction)
+            p, hessian = self._direction(hvp, g, forcing.astype(g.dtype), state.hessian)
+            return p, hessian, flat
 
-        direction = lax.cond(accepted, new_direction, lambda: state.direction)
-        p = direction.p
+        def backwards():
+            return state.step / 2, state.hessian, state.base
+
+        step, hessian, base = lax.cond(accepted, onwards, backwards)
         reached = last._replace(
             value=value,
             gradient_norm=gradient_norm,
-            slope=-(g @ p),
-            step_norm=jnp.sqrt(p @ p),
+            slope=-(g @ step),
+            step_norm=jnp.sqrt(step @ step),
             largest_y=jnp.maximum(last.largest_y, size),
             alpha=jnp.ones_like(size),
         )
@@ -229,7 +232,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         # the steps shrink faster than linearly, as they do not at a degenerate minimum.
         short = (last.alpha == 1) & (now.step_norm <= 0.3 * last.step_norm)
         short |= last.alpha == 0
-        short &= direction.solved.inexact * now.step_norm <= target * size
+        short &= hessian.solved.inexact * now.step_norm <= target * size
         short &= now.step_norm <= 0.1 * target**0.5 * size
         # Rounding prevents further gain where short steps shrink no longer, or are refused.
         near = now.step_norm <= eps**0.5 * now.largest_y
@@ -243,14 +246,10 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         standing = jnp.where(now.largest_y > now.limit, UNBOUNDED, standing)
         numbers = jnp.stack(now._replace(standing=standing))
 
-        base = jnp.where(accepted, flat, state.base)
-        trial = (base - now.alpha * p).astype(flat.dtype)
-        # The last step is so short that it need not be looked at.
-        base = jnp.where(standing == CONVERGED, trial, base)
-        return unravel(trial), NewtonState(base, direction, numbers), aux
+        return unravel(base - step), NewtonState(base, step, hessian, numbers), aux
 
-    def _direction(self, hvp, g, forcing, last: Direction) -> Direction:
-        """p with H p ≈ g, and all that comes with it."""
+    def _direction(self, hvp, g, forcing, last: Hessian) -> tuple[Float[Array, " d"], Hessian]:
+        """p with H p ≈ g, and what is known of H then."""
         d = g.size
         patience = self._patience(d)
         precondition = (lambda v: v) if last.factor is None else last.factor.solve
@@ -271,7 +270,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             factor = factorise(hessian, scale)
             zero = jnp.zeros_like(forcing)
             exact = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero)
-            return Direction(factor.substitute(g), scale, factor, jnp.stack(exact))
+            return factor.substitute(g), Hessian(scale, factor, jnp.stack(exact))
 
         def solved(found, curvature):
             ill = jnp.clip(found.largest / found.lowest, 1, 1 / jnp.finfo(g.dtype).eps)
@@ -291,10 +290,10 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             flat = found.lowest > -curvature_threshold(d, g.dtype) * found.largest
             curvature = jnp.where(flat, SINGULAR, INDEFINITE)
             curvature = jnp.where(found.definite, DEFINITE, curvature)
-            return Direction(p, last.scale, None, solved(found, curvature))
+            return p, Hessian(last.scale, None, solved(found, curvature))
         found = iterative(g, patience)
         assert last.factor is not None
-        iterated = Direction(found.solution, last.scale, last.factor, solved(found, DEFINITE))
+        learnt = Hessian(last.scale, last.factor, solved(found, DEFINITE))
         # A factor that had to be shifted belongs to no minimum: it is taken afresh. A Hessian that
         # plain conjugate gradients call singular is compared with the largest curvature they met,
         # another with what each coordinate has had.
@@ -302,7 +301,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         floor = jnp.where(plain, found.largest, 0)
         return lax.cond(
             found.solved & (found.steps > 0) & (last.factor.shift <= 0),
-            lambda: iterated,
+            lambda: (found.solution, learnt),
             lambda: factorised(jnp.maximum(last.scale, floor)),
         )
 
@@ -316,6 +315,11 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
 
     def postprocess(self, fn, y, aux, args, options, state: NewtonState, tags, result):
         del fn, args, options, tags, result
-        # Not y: a trial that was not looked at is a solution only where it was so short a step.
-        _, unravel = ravel_pytree(y)
-        return unravel(state.base), aux, {}
+        return self.solution(y, state), aux, {}
+
+    def solution(self, y: PyTree, state: NewtonState) -> PyTree:
+        """The last trial y where the solve has converged, when it is so short a step from the base
+        that it need not be looked at, and elsewhere the base."""
+        flat, unravel = ravel_pytree(y)
+        converged = state.progress.standing == CONVERGED
+        return unravel(lax.cond(converged, lambda: flat, lambda: state.base))

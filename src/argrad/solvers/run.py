@@ -71,7 +71,7 @@ def minimum(
         used, pairs = rough.stats["num_steps"], pairs_of(rough.state)
         solver = Newton()
     y, state, steps = _newton(solver, lambda y: problem(y, x, *args), y, max_steps)
-    progress, curvature = state.progress, state.direction.curvature
+    progress, curvature = state.progress, state.hessian.curvature
     iterations = used + steps
     status = Status.where(iterations <= max_steps, Status.converged, Status.max_steps_reached)
     status = Status.where(progress.standing == GOING, Status.max_steps_reached, status)
@@ -87,7 +87,7 @@ def minimum(
         iterations,
         progress.gradient_norm,
         progress.step_norm,
-        state.direction.factor,
+        state.hessian.factor,
         pairs=pairs,
     )
     return y, outcome
@@ -113,6 +113,5 @@ def _newton(solver: Newton, objective: Callable, y: PyTree[Array], max_steps: in
         y, state, _ = solver.step(fn, y, None, {}, state, frozenset())
         return y, state, steps + 1
 
-    _, state, steps = lax.while_loop(unfinished, advance, (y, start, jnp.array(0)))
-    _, unravel = ravel_pytree(y)
-    return unravel(state.base), state, steps
+    y, state, steps = lax.while_loop(unfinished, advance, (y, start, jnp.array(0)))
+    return solver.solution(y, state), state, steps
