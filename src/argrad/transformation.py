@@ -1,5 +1,6 @@
 """Floor 2: argmin and argmax as transformations of functions."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -109,11 +110,12 @@ def _primal(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple:
 
 def verdict(argmin: Argmin, outcome: Outcome) -> tuple:
     """Whether the solve failed, its status, and what else an error says of it."""
-    numbers = {
-        "iterations": outcome.iterations,
-        "gradient_norm": outcome.gradient_norm,
-        "step_norm": outcome.step_norm,
-    }
+    # As a pytree, a plain dictionary would be sorted.
+    numbers = OrderedDict(
+        iterations=outcome.iterations,
+        gradient_norm=outcome.gradient_norm,
+        step_norm=outcome.step_norm,
+    )
     if isinstance(outcome, ConstrainedOutcome):
         numbers["violation"] = outcome.violation
     rows: Rows | None = getattr(outcome, "rows", None)
@@ -133,7 +135,8 @@ def _minimise(argmin: Argmin, start, x: PyTree, args: tuple):
     """y, with its multipliers where there are constraints, how it was found, of which problem,
     and the shapes of its constraints' rows."""
     y0, multipliers = start
-    constraints, shapes = argmin.problem.constraints, None
+    shapes: Any = ()
+    constraints = argmin.problem.constraints
     if constraints is not None:
         check_constraints(constraints, y0, x, args)
         shapes = constraints.shapes(y0, x, args)

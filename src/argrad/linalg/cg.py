@@ -74,11 +74,12 @@ def conjugate_gradients(
     # before it. Every kernel is compile time: the scalars share one array, and the three updates
     # of vectors are the same a − s b, with s a quotient, which is why −u is carried.
     def unfinished(carry):
-        *_, (rz, _, left, goal, lowest, largest) = carry
+        rz, _, left, goal, lowest, largest = jnp.unstack(carry[-1])
         return (rz > goal) & (left > 0) & (lowest > tiny * largest)
 
     def advance(carry):
-        minus_u, r, p, (rz, square, left, goal, lowest, largest) = carry
+        minus_u, r, p, numbers = carry
+        rz, square, left, goal, lowest, largest = jnp.unstack(numbers)
         ap = matvec(p)
         curvature = p @ ap
         lowest = jnp.minimum(lowest, curvature / square)
@@ -97,7 +98,7 @@ def conjugate_gradients(
     start = [rz, rz, zero + max_steps, tol**2 * scale, zero + jnp.inf, zero + largest]
     minus_u, *_, numbers = lax.while_loop(unfinished, advance, (-u, r, z, jnp.stack(start)))
     u = -minus_u
-    rz, _, left, goal, lowest, top = numbers
+    rz, _, left, goal, lowest, top = jnp.unstack(numbers)
     definite = lowest > tiny * top
     error = jnp.sqrt(rz / jnp.where(scale > 0, scale, 1))
     steps = (max_steps - left).astype(int)

@@ -71,6 +71,11 @@ def _smallest_shift(d: int, dtype) -> float:
     return 2 * singular_threshold(d, dtype)
 
 
+def diagonal(matrix: Float[Array, "d d"]) -> Float[Array, " d"]:
+    """As jnp.diagonal, which gathers, and takes ten times as long to trace."""
+    return matrix.reshape(-1)[:: len(matrix) + 1]
+
+
 def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
     """Factorise H, or H + τ diag(scale) with a τ > 0 that makes it definite.
 
@@ -86,7 +91,7 @@ def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor
 
     def unfinished(carry):
         lower, shift = carry
-        bad = ~(jnp.diagonal(lower) ** 2 > tiny * scale)
+        bad = ~(diagonal(lower) ** 2 > tiny * scale)
         # NaN would never become good; the last shift goes beyond any norm of a finite H.
         return (shift < 0) | (jnp.sum(bad.astype(scale.dtype)) > 0) & (shift < 1e15)
 

@@ -24,6 +24,7 @@ from argrad.linalg.cholesky import (
     SINGULAR,
     Factor,
     curvature_threshold,
+    diagonal,
     factorise,
     no_factor,
 )
@@ -78,7 +79,7 @@ class Hessian(eqx.Module):
 
     @property
     def solved(self) -> Solved:
-        return Solved(*self.numbers)
+        return Solved(*jnp.unstack(self.numbers))
 
     @property
     def curvature(self) -> Num[Array, ""]:
@@ -98,7 +99,7 @@ class NewtonState(eqx.Module):
 
     @property
     def progress(self) -> Progress:
-        return Progress(*self.numbers)
+        return Progress(*jnp.unstack(self.numbers))
 
 
 class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
@@ -266,7 +267,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
 
         def factorised(scale):
             hessian = jax.vmap(hvp)(jnp.eye(d, dtype=g.dtype))
-            scale = jnp.maximum(scale, jnp.abs(jnp.diagonal(hessian)))
+            scale = jnp.maximum(scale, jnp.abs(diagonal(hessian)))
             factor = factorise(hessian, scale)
             zero = jnp.zeros_like(forcing)
             exact = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero)
