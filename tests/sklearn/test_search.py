@@ -86,7 +86,7 @@ def test_default_splits_are_scikit_learns(breast):
     """Stratified for classes, in order, not shuffled."""
     X, y = breast
     search = GradientSearchCV(
-        standardised(logistic()), {"model__C": Shared(0.5, 0.6)}, cv=4, max_evaluations=1
+        standardised(logistic()), {"model__C": Shared(0.5, 0.6)}, cv=4, max_fits=5
     ).fit(X, y)
     at = standardised(logistic()).set_params(**search.best_params_)
     expected = cross_val_score(at, X, y, cv=4, scoring="neg_log_loss")
@@ -102,7 +102,7 @@ def test_a_penalty_a_feature_is_scikit_learn_on_scaled_columns(task):
     model, name, X, y, splits = task
     name = f"model__{name}"
     search = GradientSearchCV(
-        standardised(model), {name: PerFeature(1e-3, 1e3)}, cv=splits, max_evaluations=6
+        standardised(model), {name: PerFeature(1e-3, 1e3)}, cv=splits, max_fits=19
     ).fit(X, y)
     values = search.best_params_[name]
     assert values.shape == (X.shape[1],)
@@ -112,7 +112,7 @@ def test_a_penalty_a_feature_is_scikit_learn_on_scaled_columns(task):
     shared = GradientSearchCV(
         standardised(model), {name: Shared(1e-3, 1e3)}, cv=splits, refit=False
     ).fit(X, y)
-    longer = clone(search).set_params(max_evaluations=None).fit(X, y)
+    longer = clone(search).set_params(max_fits=None).fit(X, y)
     assert longer.best_score_ > shared.best_score_
 
 
@@ -122,7 +122,7 @@ def test_units_of_the_columns_do_not_matter(diabetes):
     losses = []
     for each, middle in ((X * 20, 1.0), (X * 20 * scale, 1.0)):
         search = GradientSearchCV(
-            Ridge(), {"alpha": PerFeature(1e-12, 1e12)}, max_evaluations=8, refit=False
+            Ridge(), {"alpha": PerFeature(1e-12, 1e12)}, max_fits=40, refit=False
         )
         losses.append(search.fit(each, y).history_["cv_loss"] * middle)
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
@@ -176,7 +176,7 @@ def test_history_names_every_feature(wine):
     search = GradientSearchCV(
         standardised(LogisticRegression()),
         {"model__C": PerFeature(*WIDE)},
-        max_evaluations=2,
+        max_fits=11,
     ).fit(X, wine[1])
     names = ["model__C[alcohol]", "model__C[acid]", "model__C[ash]"]
     assert search.history_.columns[-3:].tolist() == names
@@ -191,8 +191,18 @@ def test_callback_and_verbose_tell_of_each_evaluation(diabetes, capsys):
     search = GradientSearchCV(
         Ridge(), {"alpha": Shared(*WIDE)}, cv=3, callback=told.append, verbose=1
     ).fit(*diabetes)
-    keys = ["evaluation", "fits", "seconds", "cv_loss", "gradient_norm", "params"]
+    keys = [
+        "evaluation",
+        "fits",
+        "seconds",
+        "cv_loss",
+        "gradient_norm",
+        "params",
+        "scores",
+        "seconds_left",
+    ]
     assert [list(each) for each in told] == [keys] * len(search.history_)
+    assert all(each["seconds_left"] >= 0 for each in told)
     assert [each["fits"] for each in told] == search.history_["fits"].tolist()
     assert told[0]["params"] == search.cv_results_["params"][0]
     assert capsys.readouterr().out.count("CV loss") == len(told)
@@ -228,7 +238,7 @@ def test_interruption_before_the_first_evaluation_is_passed_on(diabetes, monkeyp
 
 
 def test_at_most_so_many_evaluations(diabetes):
-    search = GradientSearchCV(Ridge(), {"alpha": Shared(*WIDE)}, max_evaluations=2)
+    search = GradientSearchCV(Ridge(), {"alpha": Shared(*WIDE)}, max_fits=12)
     assert len(search.fit(*diabetes).history_) == 2
 
 
@@ -286,7 +296,7 @@ def test_groups_reach_the_splitter(diabetes):
     X, y = diabetes
     groups = np.arange(len(y)) % 7
     search = GradientSearchCV(Ridge(), {"alpha": Shared(1.0, 1.1)}, cv=GroupKFold(3))
-    search.set_params(max_evaluations=1).fit(X, y, groups=groups)
+    search.set_params(max_fits=4).fit(X, y, groups=groups)
     at = Ridge(**search.best_params_)
     expected = cross_val_score(
         at, X, y, groups=groups, cv=GroupKFold(3), scoring="neg_mean_squared_error"
@@ -348,8 +358,14 @@ def test_pickle(fitted, breast):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"max_evaluations": 0}, "max_evaluations must be a whole number.*got 0"),
-        ({"max_evaluations": 2.5}, r"got 2\.5"),
+        ({"max_fits": 0}, "max_fits must be a whole number.*got 0"),
+        ({"max_fits": 20.5}, r"got 20\.5"),
+        ({"max_fits": 5}, "that takes 5 fits, and 1 on all rows.*Set max_fits to 6 or more"),
+        ({"timeout": -1.0}, r"timeout must be a positive number of seconds, or None, got -1\.0"),
+        ({"timeout": True}, "got True"),
+        ({"refit": "accuracy"}, "refit must be True or False, got 'accuracy'"),
+        ({"error_score": "ignore"}, "error_score must be 'raise' or a number, got 'ignore'"),
+        ({"error_score": None}, "got None"),
         ({"tol": 0.0}, r"tol must be positive, or None, got 0\.0"),
         ({"tol": np.nan}, "tol must be positive"),
         ({"cv": 500}, "cv=500 asks for 500 folds, but there are only 442 rows"),
@@ -369,7 +385,7 @@ def test_settings_that_cannot_be_used(diabetes, settings, said):
         (lambda X, y: (X, np.column_stack([y, y])), r"shape \(442, 2\)"),
         (lambda X, y: (X[:-1], y), "inconsistent numbers of samples"),
         (lambda X, y: (X[:0], y[:0]), "0 rows"),
-        (lambda X, y: (np.where(X[5, 2] == X, np.nan, X), y), "nan in row 5, column 2"),
+        (lambda X, y: (np.where(X[5, 2] == X, np.nan, X), y), "NaN in row 5, column 2"),
         (lambda X, y: (X, np.full(442, 1.5)), "nothing to learn"),
         (lambda X, y: (X, np.where(y > 100, "a", "b")), "use LogisticRegression"),
     ],

@@ -22,18 +22,24 @@ def as_design(X: Any, where: str = "X") -> np.ndarray:
         )
     try:
         design = np.asarray(X, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(
+    except (TypeError, ValueError) as error:
+        said = (
             f"{where} holds {_first_text(X)}, where numbers are needed: encode it in a Pipeline, "
             "for example with OneHotEncoder in a ColumnTransformer."
-        ) from None
+        )
+        if isinstance(error, TypeError):  # not even text
+            raise TypeError(f"{said} ({error})") from None
+        raise ValueError(said) from None
     if design.ndim != 2:
         raise ValueError(
             f"{where} has shape {design.shape}, but must have two axes, rows and columns: use "
             "X.reshape(-1, 1) for a single column."
         )
     if design.shape[1] == 0:
-        raise ValueError(f"{where} has no columns: there is nothing to learn from.")
+        raise ValueError(
+            f"{where} has no columns, 0 feature(s) (shape={design.shape}) while a minimum of 1 is "
+            "required."
+        )
     finite = np.isfinite(design)
     if not finite.all():
         row, column = (int(place[0]) for place in np.nonzero(~finite))
@@ -46,8 +52,8 @@ def as_design(X: Any, where: str = "X") -> np.ndarray:
             else "replace it, or leave the row out"
         )
         raise ValueError(
-            f"{where} holds {value} in row {row}, column {column_name}, and {(~finite).sum() - 1} "
-            f"more that are not finite: {remedy}."
+            f"{where} holds {'NaN' if np.isnan(value) else value} in row {row}, column "
+            f"{column_name}, and {(~finite).sum() - 1} more that are not finite: {remedy}."
         )
     return design
 

@@ -2,76 +2,184 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from argrad.sklearn.criterion import Evaluation
 from argrad.sklearn.place import Place
+from argrad.sklearn.scoring import PointScores
+from argrad.sklearn.upper import Failure
+
+
+class _Point(NamedTuple):
+    """A point of the search; its clock when the criterion was known, and when scores were."""
+
+    found: Evaluation | Failure
+    scores: PointScores | None
+    solved: float
+    ended: float
+
+    @property
+    def loss(self) -> float:
+        return np.nan if isinstance(self.found, Failure) else self.found.value
+
+    @property
+    def gradient_norm(self) -> float:
+        if isinstance(self.found, Failure):
+            return np.nan
+        return float(np.linalg.norm(self.found.gradient))
 
 
 class Record:
-    """The evaluations of one search, in order, with the time each took."""
+    """The points of one search, in order, with what was found there and when.
 
-    def __init__(self, place: Place, features: list[str], n_splits: int):
+    `fits_each` counts the fits that a point takes; `error_score` is the score of a point at which
+    a fold could not be solved.
+    """
+
+    def __init__(
+        self, place: Place, features: list[str], n_splits: int, fits_each: int, error_score: Any
+    ):
         self._place, self._features, self._n_splits = place, features, n_splits
-        self.evaluations: list[Evaluation] = []
-        self._seconds: list[float] = []
+        self._fits_each = fits_each
+        self._error_score = np.nan if error_score == "raise" else float(error_score)
+        self._points: list[_Point] = []
 
-    def add(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
-        """Keep an evaluation that ended `seconds` after the search began; what to tell of it."""
-        self.evaluations.append(evaluation)
-        self._seconds.append(seconds)
-        return {
-            "evaluation": len(self.evaluations),
-            "fits": self._n_splits * len(self.evaluations),
-            "seconds": seconds,
-            "cv_loss": evaluation.value,
-            "gradient_norm": float(np.linalg.norm(evaluation.gradient)),
-            "params": self.params(evaluation),
-        }
+    def __len__(self) -> int:
+        return len(self._points)
 
-    def params(self, evaluation: Evaluation) -> dict[str, Any]:
-        """The hyperparameters of an evaluation as `set_params` would name them."""
-        return {self._place.name: self._place.hyperparameter.value(evaluation.log_values)}
+    @property
+    def fits(self) -> int:
+        """Fits of the model until now."""
+        return self._fits_each * len(self)
+
+    @property
+    def ends(self) -> list[float]:
+        """When each evaluation ended, in seconds."""
+        return [point.ended for point in self._points]
+
+    @property
+    def any_solved(self) -> bool:
+        """Whether there is a best point."""
+        return any(isinstance(point.found, Evaluation) for point in self._points)
+
+    @property
+    def several_scores(self) -> bool:
+        """Whether more than one score is reported beside the criterion."""
+        return any(p.scores is not None and len(p.scores.values) > 1 for p in self._points)
 
     @property
     def best_index(self) -> int:
         """Where the lowest CV loss is, the first of several."""
-        return int(np.argmin([evaluation.value for evaluation in self.evaluations]))
+        return int(np.nanargmin(self._losses()))
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation with the lowest CV loss."""
+        found = self._points[self.best_index].found
+        assert isinstance(found, Evaluation)
+        return found
+
+    def add(
+        self,
+        found: Evaluation | Failure,
+        scores: PointScores | None,
+        solved: float,
+        ended: float,
+    ) -> None:
+        """Keep a point whose criterion was `solved`, and whose scores `ended`, at these seconds."""
+        self._points.append(_Point(found, scores, solved, ended))
+
+    def told(self) -> dict[str, Any]:
+        """What there is to tell of the last point."""
+        point = self._points[-1]
+        scores = {} if point.scores is None else point.scores.values
+        return {
+            "evaluation": len(self),
+            "fits": self.fits,
+            "seconds": point.ended,
+            "cv_loss": point.loss,
+            "gradient_norm": point.gradient_norm,
+            "params": self.params(point.found.log_values),
+            "scores": {name: float(values.mean()) for name, values in scores.items()},
+        }
+
+    def params(self, log_values: np.ndarray) -> dict[str, Any]:
+        """The hyperparameters of a point as `set_params` would name them."""
+        return {self._place.name: self._place.hyperparameter.value(log_values)}
 
     def history(self) -> pd.DataFrame:
         """One row an evaluation: what the callback is told, with a column for each number."""
         names = self._place.hyperparameter.names(self._place.name, self._features)
-        values = [self._place.hyperparameter.bounded(e.log_values) for e in self.evaluations]
-        count = np.arange(1, len(self.evaluations) + 1)
+        values = [self._place.hyperparameter.bounded(p.found.log_values) for p in self._points]
+        count = np.arange(1, len(self) + 1)
         table = {
             "evaluation": count,
-            "fits": self._n_splits * count,
-            "seconds": self._seconds,
-            "cv_loss": [evaluation.value for evaluation in self.evaluations],
-            "gradient_norm": [np.linalg.norm(e.gradient) for e in self.evaluations],
+            "fits": self._fits_each * count,
+            "seconds": self.ends,
+            "cv_loss": self._losses(),
+            "gradient_norm": [point.gradient_norm for point in self._points],
         }
         parameters = pd.DataFrame(np.array(values), columns=names)
         return pd.concat([pd.DataFrame(table), parameters], axis=1)
 
     def cv_results(self) -> dict[str, Any]:
-        """Scores (minus losses) by split, their mean, deviation and rank, and parameters."""
-        scores = -np.array([evaluation.split_losses for evaluation in self.evaluations])
-        params = [self.params(evaluation) for evaluation in self.evaluations]
+        """Scores by split, their mean, deviation and rank, times, and parameters.
+
+        `test_score` is minus the criterion; the scores of `scoring` follow by their names. A point
+        without a solution ranks last.
+        """
+        begun = [0.0, *self.ends[:-1]]
+        seconds = np.array([p.solved - b for p, b in zip(self._points, begun, strict=True)])
+        results: dict[str, Any] = {"mean_fit_time": seconds / self._n_splits}
+        if any(point.scores is not None for point in self._points):
+            results["mean_score_time"] = np.array([self._score_time(p) for p in self._points])
+        params = [self.params(point.found.log_values) for point in self._points]
         name = self._place.name
-        column: np.ma.MaskedArray = np.ma.MaskedArray(np.empty(len(params), dtype=object))
-        for i, each in enumerate(params):
-            column[i] = each[name]
-        seconds = np.diff(self._seconds, prepend=0.0) / self._n_splits
+        results[f"param_{name}"] = _column([each[name] for each in params])
+        results["params"] = params
+        results |= self._columns("score", [self._minus_losses(p) for p in self._points])
+        names = {name: None for p in self._points if p.scores for name in p.scores.values}
+        for name in names:
+            rows = [self._scores(point, name) for point in self._points]
+            results |= self._columns(name, rows)
+        return results
+
+    def _losses(self) -> np.ndarray:
+        return np.array([point.loss for point in self._points])
+
+    def _minus_losses(self, point: _Point) -> np.ndarray:
+        if isinstance(point.found, Failure):
+            return np.full(self._n_splits, self._error_score)
+        return -point.found.split_losses
+
+    def _scores(self, point: _Point, name: str) -> np.ndarray:
+        if point.scores is None or name not in point.scores.values:
+            return np.full(self._n_splits, self._error_score)
+        return point.scores.values[name]
+
+    def _score_time(self, point: _Point) -> float:
+        return np.nan if point.scores is None else point.scores.score_seconds / self._n_splits
+
+    def _columns(self, name: str, rows: list[np.ndarray]) -> dict[str, np.ndarray]:
+        scores = np.array(rows)
         mean = scores.mean(axis=1)
+        solved = np.array([isinstance(point.found, Evaluation) for point in self._points])
+        ranked = np.where(solved & ~np.isnan(mean), mean, -np.inf)
         return {
-            "mean_fit_time": seconds,
-            f"param_{name}": column,
-            "params": params,
-            **{f"split{i}_test_score": scores[:, i] for i in range(self._n_splits)},
-            "mean_test_score": mean,
-            "std_test_score": scores.std(axis=1),
-            "rank_test_score": (mean[:, None] < mean[None, :]).sum(axis=1) + 1,
+            **{f"split{i}_test_{name}": scores[:, i] for i in range(self._n_splits)},
+            f"mean_test_{name}": mean,
+            f"std_test_{name}": scores.std(axis=1),
+            f"rank_test_{name}": (ranked[:, None] < ranked[None, :]).sum(axis=1) + 1,
         }
+
+
+def _column(values: list[Any]) -> np.ma.MaskedArray:
+    """Values as scikit-learn keeps them: masked nowhere, objects where they are arrays."""
+    kind = float if all(isinstance(value, float) for value in values) else object
+    column: np.ma.MaskedArray = np.ma.MaskedArray(np.empty(len(values), dtype=kind))
+    for i, value in enumerate(values):
+        column[i] = value
+    return column

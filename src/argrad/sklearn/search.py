@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+import warnings
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from numbers import Integral
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import check_consistent_length, get_tags, indexable
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags, indexable
+from sklearn.utils.metadata_routing import MetadataRouter
 
-from argrad.sklearn.criterion import Criterion, Evaluation
+from argrad.sklearn.criterion import Criterion
+from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import stack_folds
 from argrad.sklearn.hyperparameters import Shared
+from argrad.sklearn.limits import limits_of
 from argrad.sklearn.place import Place, find_place
 from argrad.sklearn.refit import refit
 from argrad.sklearn.results import Record
+from argrad.sklearn.routing import as_weights, route_fit, route_score, router_of
+from argrad.sklearn.running import Run
+from argrad.sklearn.scoring import FoldScoring, scorers_of
 from argrad.sklearn.splits import make_splits
-from argrad.sklearn.upper import projected_descent, shared_descent
+from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
+from argrad.sklearn.upper import Upper, projected_descent, shared_descent
 
 
-def _delegates(name: str) -> Callable[[Any], bool]:
-    """Whether a search has the method `name` of its estimator."""
-
-    def check(search: Any) -> bool:
-        if not search.refit:
-            raise AttributeError(
-                f"{name} needs a fitted best_estimator_, but refit=False: set refit=True, or fit "
-                "an estimator with best_params_ yourself."
-            )
-        getattr(getattr(search, "best_estimator_", search.estimator), name)
-        return True
-
-    return check
-
-
-class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
+class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Hyperparameter search by descent on the cross-validation loss, with exact gradients.
 
     For log hyperparameters h the criterion is
@@ -60,27 +53,45 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
     params : dictionary of one entry, `alpha` of Ridge or `C` of LogisticRegression (in a
         Pipeline `step__alpha`), to `Shared(low, high)` or `PerFeature(low, high)`.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
-        positions (train, validation).
+        positions (train, validation), of which one is enough.
+    scoring : scores to report, as in `GridSearchCV`: the name of a scorer, a callable, or a list
+        or dictionary of several. They neither steer the search nor choose its best point. At
+        every point scikit-learn fits the estimator on the training rows of each fold once more
+        and scores it on the validation rows, so a point takes 2 k fits instead of k. `score`
+        uses the first of them; without any, the estimator's own.
     tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
         None for 1e-8 with one hyperparameter, 1e-4 with one a feature.
-    max_evaluations : the most evaluations of F; None for 12 with one hyperparameter, 100 with
-        one a feature.
+    max_fits : the most fits of the model, all of them counted, as in `n_fits_`; None for as many
+        as 12 points take with one hyperparameter, 100 with one a feature.
+    timeout : seconds after which no further point is begun; the first always is.
     refit : whether to fit the best estimator on all rows.
-    callback : called after each evaluation with a dictionary of `evaluation` (from 1), `fits`,
-        `seconds`, `cv_loss`, `gradient_norm`, `params`.
-    verbose : print a line an evaluation if positive.
+    error_score : 'raise', or the score of a point at which a fold cannot be solved, and of a
+        scorer that fails or returns NaN. With a number the search warns, goes half the way back
+        to the best point and on from there; the first point must have a solution.
+    n_jobs : processes for the fits and scorers of `scoring`, as in joblib.
+    random_state : seed by which the folds of an integer `cv` are drawn; None to take the rows in
+        order, as `GridSearchCV` does.
+    callback : called after each point with a dictionary of `evaluation` (from 1), `fits`,
+        `seconds`, `seconds_left` (at most, at this pace), `cv_loss`, `gradient_norm`, `params`,
+        `scores`; returning True ends the search.
+    verbose : print a line a point if positive.
 
     Attributes
     ----------
     best_estimator_ : a scikit-learn estimator fitted on all rows; under `PerFeature` one fitted
         on scaled columns, its `coef_` mapped back.
     best_params_, best_score_, best_index_ : of the lowest loss F met; the score is −F.
-    cv_results_ : a row per evaluation, as in scikit-learn.
-    history_ : DataFrame with a row per evaluation and a column for each number tuned.
-    n_fits_ : fits of the model: k an evaluation, and the one on all rows.
+    cv_results_ : a row per point, as in scikit-learn; `test_score` is minus F, and scores of
+        `scoring` follow by their names. `rank_test_score` is 1 at the best point.
+    history_ : DataFrame with a row per point and a column for each number tuned.
+    scorer_, multimetric_ : the scorers, as in scikit-learn.
+    n_fits_ : fits of the model: k a point, 2 k with `scoring`, and the one on all rows.
     n_splits_ : k.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
     refit_time_ : seconds of the last fit.
+
+    `set_callbacks` takes callbacks of scikit-learn 1.9, such as its `ProgressBar`: they see the
+    tasks `search`, with an `evaluation` for each point, and `refit`, and may end the search.
 
     Raises ValueError, saying what to mend, for whatever cannot be tuned or learnt from, and
     `argrad.SolveError` where a fold has no finite solution.
@@ -109,66 +120,127 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         params: Any,
         *,
         cv: Any = 5,
+        scoring: Any = None,
         tol: float | None = None,
-        max_evaluations: int | None = None,
+        max_fits: int | None = None,
+        timeout: float | None = None,
         refit: bool = True,
+        error_score: Any = "raise",
+        n_jobs: int | None = None,
+        random_state: Any = None,
         callback: Callable[[dict[str, Any]], Any] | None = None,
         verbose: int = 0,
     ):
         self.estimator = estimator
         self.params = params
         self.cv = cv
+        self.scoring = scoring
         self.tol = tol
-        self.max_evaluations = max_evaluations
+        self.max_fits = max_fits
+        self.timeout = timeout
         self.refit = refit
+        self.error_score = error_score
+        self.n_jobs = n_jobs
+        self.random_state = random_state
         self.callback = callback
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> GradientSearchCV:
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, **metadata: Any) -> GradientSearchCV:
         """Search, and fit the best estimator on all rows.
 
-        `X` (n, d) is an array or DataFrame, `y` (n,) the target; `groups` (n,) is passed to the
-        splitter. Ctrl-C ends the search with the best so far; before the first evaluation
+        `X` (n, d) is an array or DataFrame, `y` (n,) the target. Of the metadata, `groups` (n,)
+        goes to the splitter and `sample_weight` (n,) to the fits, the criterion and those scorers
+        that take it; with scikit-learn's metadata routing switched on, whatever was requested.
+        Ctrl-C ends the search with the best so far; before the first point is solved
         KeyboardInterrupt is raised.
         """
-        start = time.perf_counter()
+        begun = time.perf_counter()
         self.__dict__.pop("best_estimator_", None)  # that of an earlier fit
         self._check_settings()
+        scorers = scorers_of(self.estimator, self.scoring)
         place = find_place(self.estimator, self.params)
-        X, y, groups = _checked(X, y, groups, place)
+        X, y = _checked(X, y, place)
+        routed = route_fit(self, scorers, metadata)
+        weights = as_weights(routed.sample_weight, len(y))
         model, encoded = place.model.for_target(y)
-        splits = make_splits(self.cv, X, y, encoded.classes, groups)
+        if weights is not None:
+            raise ValueError("sample_weight is not supported yet: class weights neither.")
+        splits = make_splits(self.cv, X, y, encoded.classes, routed.split, self.random_state)
+
+        # What is tuned, and over which folds, is settled from here on.
         folds = stack_folds(
             place.preprocess, X, y, encoded.values, splits, place.final.fit_intercept
         )
         criterion = Criterion(model, folds, isinstance(place.hyperparameter, Shared))
-        record = Record(place, folds.features, folds.count)
+        fits_each = folds.count * (2 if scorers.reported else 1)
+        limits = limits_of(
+            self.max_fits,
+            self.timeout,
+            begun,
+            fits_each=fits_each,
+            fits_after=int(bool(self.refit)),
+            default=12 if criterion.shared else 100,
+        )
+        record = Record(place, folds.features, folds.count, fits_each, self.error_score)
+        fit = partial(_fit, self.estimator, place, X, y)
+        self.scorer_ = scorers.as_attribute()
+        tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
+        run = Run(
+            criterion,
+            limits,
+            record,
+            FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs),
+            fit,
+            tasks,
+            self._listen,
+        )
         self.interrupted_ = False
         try:
-            self._search(criterion, self._upper(criterion, place), record, start)
+            run.descend(self._upper(criterion, place))
         except KeyboardInterrupt:
-            if not record.evaluations:
+            if not record.any_solved:
                 raise
             self.interrupted_ = True
+        tasks.end_search()
         self._report(record, folds.count)
         if self.refit:
+            task = tasks.begin_refit()
             before = time.perf_counter()
-            best = record.evaluations[self.best_index_]
-            self.best_estimator_ = refit(self.estimator, place, best.log_values, X, y)
+            self.best_estimator_ = fit(record.best.log_values, None)
             self.refit_time_ = time.perf_counter() - before
+            tasks.end_refit(task)
+        tasks.end()
         return self
 
+    def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
+        """The score of the best estimator: the first of `scoring`, else accuracy, R² or the like.
+
+        `metadata` is for the scorer, with scikit-learn's metadata routing switched on.
+        """
+        best = self._best()
+        several = isinstance(self.scorer_, dict)
+        scorer = next(iter(self.scorer_.values())) if several else self.scorer_
+        score = scorer(best, X, y, **route_score(self, metadata))
+        return next(iter(score.values())) if isinstance(score, Mapping) else score
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Who asks for which metadata, see scikit-learn's guide to metadata routing."""
+        return router_of(self)
+
     def _check_settings(self) -> None:
-        limit = self.max_evaluations
-        whole = isinstance(limit, Integral) and not isinstance(limit, bool)
-        if limit is not None and not (whole and limit >= 1):
-            raise ValueError(
-                f"max_evaluations must be a whole number of at least 1, or None, got {limit!r}."
-            )
         if self.tol is not None and not self.tol > 0:
             raise ValueError(f"tol must be positive, or None, got {self.tol!r}.")
+        if not isinstance(self.refit, bool | np.bool_):
+            raise ValueError(
+                f"refit must be True or False, got {self.refit!r}: the best point is that of the "
+                "lowest criterion, whatever `scoring` reports."
+            )
+        number = isinstance(self.error_score, Real) and not isinstance(self.error_score, bool)
+        if not number and self.error_score != "raise":
+            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
 
-    def _upper(self, criterion: Criterion, place: Place) -> Generator[np.ndarray, Evaluation, None]:
+    def _upper(self, criterion: Criterion, place: Place) -> Upper:
         low, high = np.log(place.hyperparameter.low), np.log(place.hyperparameter.high)
         start = np.clip(criterion.start(), low, high)
         if criterion.shared:
@@ -176,91 +248,25 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         size = np.ones(criterion.features)
         return projected_descent(low * size, high * size, start, self.tol or 1e-4)
 
-    def _search(
-        self,
-        criterion: Criterion,
-        upper: Generator[np.ndarray, Evaluation, None],
-        record: Record,
-        start: float,
-    ) -> None:
-        limit = self.max_evaluations or (12 if criterion.shared else 100)
-        log_values = next(upper)
-        while True:
-            evaluation = criterion(log_values)
-            told = record.add(evaluation, time.perf_counter() - start)
-            if self.verbose > 0:
-                print(
-                    f"evaluation {told['evaluation']}: CV loss {told['cv_loss']:.6g}, gradient "
-                    f"{told['gradient_norm']:.2g}, {told['seconds']:.2f} s",
-                    flush=True,
-                )
-            if self.callback is not None:
-                self.callback(told)
-            if len(record.evaluations) >= limit:
-                return
-            try:
-                log_values = upper.send(evaluation)
-            except StopIteration:
-                return
+    def _listen(self, told: dict[str, Any]) -> Any:
+        if self.verbose > 0:
+            print(
+                f"evaluation {told['evaluation']}: CV loss {told['cv_loss']:.6g}, gradient "
+                f"{told['gradient_norm']:.2g}, {told['fits']} fits, {told['seconds']:.2f} s, at "
+                f"most {told['seconds_left']:.2f} s left",
+                flush=True,
+            )
+        return self.callback(told) if self.callback is not None else False
 
     def _report(self, record: Record, n_splits: int) -> None:
         self.n_splits_ = n_splits
         self.best_index_ = record.best_index
-        best = record.evaluations[self.best_index_]
-        self.best_params_ = record.params(best)
-        self.best_score_ = -best.value
+        self.best_params_ = record.params(record.best.log_values)
+        self.best_score_ = -record.best.value
         self.cv_results_ = record.cv_results()
         self.history_ = record.history()
-        self.n_fits_ = n_splits * len(record.evaluations) + bool(self.refit)
-
-    @available_if(_delegates("predict"))
-    def predict(self, X: Any) -> np.ndarray:
-        """`predict` of the best estimator."""
-        return self._best().predict(X)
-
-    @available_if(_delegates("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """`predict_proba` of the best estimator."""
-        return self._best().predict_proba(X)
-
-    @available_if(_delegates("predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """`predict_log_proba` of the best estimator."""
-        return self._best().predict_log_proba(X)
-
-    @available_if(_delegates("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """`decision_function` of the best estimator."""
-        return self._best().decision_function(X)
-
-    @available_if(_delegates("score"))
-    def score(self, X: Any, y: Any) -> float:
-        """`score` of the best estimator: accuracy, or R²."""
-        return self._best().score(X, y)
-
-    @property
-    def classes_(self) -> np.ndarray:
-        """The class labels, of a classifier."""
-        return self._best_attribute("classes_")
-
-    @property
-    def n_features_in_(self) -> int:
-        """The number of columns seen in fit."""
-        return self._best_attribute("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """The names of the columns seen in fit, of a DataFrame."""
-        return self._best_attribute("feature_names_in_")
-
-    def _best(self) -> Any:
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_
-
-    def _best_attribute(self, name: str) -> Any:
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"{type(self).__name__} has {name} only once it is fitted.")
-        return getattr(self.best_estimator_, name)
+        self.n_fits_ = record.fits + bool(self.refit)
+        self.multimetric_ = isinstance(self.scorer_, dict) or record.several_scores
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -272,23 +278,45 @@ class GradientSearchCV(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _checked(X: Any, y: Any, groups: Any, place: Place) -> tuple[Any, np.ndarray, Any]:
-    """X, y and groups that can be indexed by row and are as long as each other."""
+def _fit(estimator: Any, place: Place, X: Any, y: np.ndarray, h: np.ndarray, rows: Any) -> Any:
+    """The estimator with hyperparameters e^h, fitted on the rows at these positions, or all."""
+    if rows is not None:
+        X, y = _safe_indexing(X, rows), y[rows]
+    return refit(estimator, place, h, X, y)
+
+
+def _told_metadata(weights: np.ndarray | None) -> dict[str, Any] | None:
+    return None if weights is None else {"sample_weight": weights}
+
+
+def _checked(X: Any, y: Any, place: Place) -> tuple[Any, np.ndarray]:
+    """X and y that can be indexed by row and are as long as each other."""
     if y is None:
         raise ValueError(
             "GradientSearchCV requires y to be passed, but the target y is None: call fit(X, y)."
         )
-    X, groups = indexable(X, groups)
+    (X,) = indexable(X)
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected: its shape is taken to be "
+            f"({len(y)},), which is that of y.ravel().",
+            DataConversionWarning,
+            stacklevel=4,
+        )
         y = y.ravel()
     if y.ndim != 1:
         raise ValueError(
             f"y has shape {y.shape}, but one target is tuned at a time: give y of shape (n,)."
         )
-    if len(y) == 0:
-        raise ValueError("X and y have 0 rows: there is nothing to learn from.")
+    if y.dtype == object and not any(isinstance(each, str) for each in y):
+        y = np.array(y.tolist())  # numbers that a table kept as objects
+    if len(y) < 2:
+        raise ValueError(
+            f"X and y have {len(y)} rows (n_samples={len(y)}): to learn and to validate takes at "
+            "least 2."
+        )
     check_consistent_length(X, y)
     if place.preprocess is None or sparse.issparse(X):
         as_design(X)
-    return X, y, groups
+    return X, y

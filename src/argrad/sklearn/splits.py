@@ -2,46 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
 from argrad.sklearn.folds import Split
 
 
-def make_splits(cv: Any, X: Any, y: np.ndarray, classes: np.ndarray | None, groups: Any):
-    """The (train, validation) positions of every fold; stratified for an integer and classes.
+def make_splits(
+    cv: Any,
+    X: Any,
+    y: np.ndarray,
+    classes: np.ndarray | None,
+    metadata: Mapping[str, Any],
+    random_state: Any = None,
+) -> list[Split]:
+    """The (train, validation) positions of every fold.
 
-    ValueError where there are fewer rows than folds, where a part is empty or out of range, or
-    where a class is missing from the training rows of a fold.
+    An integer, or None for five, stands for folds stratified by class where there are `classes`;
+    they take the rows in order, or drawn with `random_state`. `metadata` holds what a splitter is
+    given beside X and y, such as `groups`.
+
+    ValueError where there are fewer rows than folds, where a part is empty or out of range, where
+    a class is missing from the training rows of a fold, or where groups are missing.
     """
     rows = len(y)
-    count = cv if isinstance(cv, int) else getattr(cv, "n_splits", 0)
-    # Splitters that draw rows again, such as ShuffleSplit, may have more splits than rows.
-    partition = isinstance(cv, int) or not hasattr(cv, "test_size")
-    if partition and isinstance(count, int) and count > rows:
-        raise ValueError(
-            f"cv={cv!r} asks for {count} folds, but there are only {rows} rows: ask for at most "
-            f"{rows} folds, or give more rows."
-        )
-    if classes is not None and isinstance(cv, int):
-        largest = max(int(np.sum(y == each)) for each in classes)
-        if cv > largest:
+    cv = 5 if cv is None else cv
+    if isinstance(cv, Integral):
+        splitter = _folds(int(cv), y, classes, random_state)
+    else:
+        count = getattr(cv, "n_splits", 0)
+        # Splitters that draw rows again, such as ShuffleSplit, may have more splits than rows.
+        if not hasattr(cv, "test_size") and isinstance(count, int) and count > rows:
+            raise ValueError(_too_many(cv, count, rows))
+        if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
             raise ValueError(
-                f"cv={cv} asks for {cv} folds, but no class has more than {largest} rows: ask for "
-                f"at most {largest} folds, or give more rows."
+                f"cv={cv!r} is not a way to split rows: give a number of folds, a splitter such "
+                "as KFold(5), or (train, validation) pairs of row positions."
             )
-    splitter = check_cv(cv, y, classifier=classes is not None)
+        splitter = check_cv(cv)
     splits = [
         (_positions(train, rows, i, "training"), _positions(valid, rows, i, "validation"))
-        for i, (train, valid) in enumerate(splitter.split(X, y, groups))
+        for i, (train, valid) in enumerate(_pairs(splitter, X, y, metadata))
     ]
     if not splits:
         raise ValueError(f"cv={cv!r} gives no folds: give at least one (train, validation) pair.")
     if classes is not None:
         _check_classes(splits, y, classes)
     return splits
+
+
+def _folds(count: int, y: np.ndarray, classes: np.ndarray | None, random_state: Any) -> Any:
+    """The splitter that an integer stands for."""
+    if count < 2:
+        raise ValueError(
+            f"cv={count} folds are too few, because every row is left out once: ask for 2 or more."
+        )
+    if count > len(y):
+        raise ValueError(_too_many(count, count, len(y)))
+    shuffled = {} if random_state is None else {"shuffle": True, "random_state": random_state}
+    if classes is None:
+        return KFold(count, **shuffled)
+    largest = max(int(np.sum(y == each)) for each in classes)
+    if count > largest:
+        raise ValueError(
+            f"cv={count} asks for {count} folds, but no class has more than {largest} rows: ask "
+            f"for at most {largest} folds, or give more rows."
+        )
+    return StratifiedKFold(count, **shuffled)
+
+
+def _too_many(cv: Any, count: int, rows: int) -> str:
+    return (
+        f"cv={cv!r} asks for {count} folds, but there are only {rows} rows (n_samples={rows}): ask "
+        f"for at most {rows} folds, or give more rows."
+    )
+
+
+def _pairs(splitter: Any, X: Any, y: np.ndarray, metadata: Mapping[str, Any]) -> list[Any]:
+    try:
+        return list(splitter.split(X, y, **metadata))
+    except ValueError as error:
+        # Splitters by group say this each in words of their own.
+        if metadata.get("groups") is None and "groups" in str(error):
+            raise ValueError(
+                f"{type(splitter).__name__} splits by groups, but no groups were given: call "
+                "fit(X, y, groups=groups)."
+            ) from error
+        raise
 
 
 def _positions(index: Any, rows: int, fold: int, part: str) -> np.ndarray:

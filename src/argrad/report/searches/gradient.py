@@ -37,7 +37,7 @@ def gradient_search(
         problem.pipeline,
         {problem.penalty: bounds(LOWEST, HIGHEST)},
         cv=problem.folds,
-        max_evaluations=max_evaluations,
+        max_fits=None if max_evaluations is None else max_evaluations * len(problem.folds) + 1,
         callback=tell,
     )
     progress.stage(f"gradient search ({granularity} penalty)")

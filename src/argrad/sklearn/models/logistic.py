@@ -59,7 +59,7 @@ class LogisticModel(Model):
             )
         if y.dtype.kind == "f" and np.any(classes != np.round(classes)):
             raise ValueError(
-                f"y holds {len(classes)} different fractional numbers such as "
+                f"y is continuous, {len(classes)} different numbers such as "
                 f"{classes[classes != np.round(classes)][0]!r}, which are no classes: use Ridge "
                 "for regression, or convert y to labels."
             )

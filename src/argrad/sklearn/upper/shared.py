@@ -44,6 +44,7 @@ def shared_descent(
     while True:
         e = yield np.array([t])
         assert e.curvature is not None
+        t = float(e.log_values[0])  # nearer than asked for where there was no solution
         points.append(_Point(t, e.value, float(e.gradient[0]), e.curvature))
         best = min(points, key=lambda point: point.value)
         t, decrease = _next(points, best, low, high)

@@ -1,0 +1,70 @@
+"""How long a search may go on: in fits of the model, and in seconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """At most so many `evaluations`, none begun later than `seconds` after `start`.
+
+    `start` is a reading of `time.perf_counter`. The first evaluation is always made.
+    """
+
+    evaluations: int
+    seconds: float | None
+    start: float
+
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self.start
+
+    def allow(self, evaluations: int) -> bool:
+        """Whether another evaluation may begin after so many."""
+        late = self.seconds is not None and self.elapsed() >= self.seconds
+        return evaluations < self.evaluations and not late
+
+    def seconds_left(self, ends: list[float]) -> float:
+        """The most that the search may still take, when evaluations ended at `ends` seconds.
+
+        At the pace of the evaluations after the first, which compiles.
+        """
+        pace = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0]
+        left = pace * (self.evaluations - len(ends))
+        if self.seconds is not None:
+            left = min(left, self.seconds - ends[-1])
+        return max(left, 0.0)
+
+
+def limits_of(
+    max_fits: Any, timeout: Any, start: float, *, fits_each: int, fits_after: int, default: int
+) -> Limits:
+    """Limits that a user set as a number of fits and as seconds; ValueError for impossible ones.
+
+    An evaluation takes `fits_each` fits, and `fits_after` are made once it has ended. Without a
+    limit in fits there are `default` evaluations.
+    """
+    if timeout is not None and not (_is_number(timeout, Real) and 0 < timeout < math.inf):
+        raise ValueError(f"timeout must be a positive number of seconds, or None, got {timeout!r}.")
+    if max_fits is None:
+        return Limits(default, timeout, start)
+    if not (_is_number(max_fits, Integral) and max_fits >= 1):
+        raise ValueError(
+            f"max_fits must be a whole number of at least 1, or None, got {max_fits!r}."
+        )
+    least = fits_each + fits_after
+    if max_fits < least:
+        raise ValueError(
+            f"max_fits={max_fits} does not allow for a single evaluation: that takes {fits_each} "
+            f"fits, and {fits_after} on all rows at the end. Set max_fits to {least} or more."
+        )
+    return Limits((int(max_fits) - fits_after) // fits_each, timeout, start)
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)

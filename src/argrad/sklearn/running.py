@@ -1,0 +1,100 @@
+"""One run of a search: from point to point, told to whoever listens, within its limits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import FitFailedWarning
+
+from argrad import SolveError
+from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.limits import Limits
+from argrad.sklearn.results import Record
+from argrad.sklearn.scoring import FoldScoring
+from argrad.sklearn.tasks import Tasks
+from argrad.sklearn.upper import Failure, Upper, going_back
+
+
+@dataclass(frozen=True)
+class Run:
+    """A descent on `criterion`, kept in `record`.
+
+    `fit(h, rows)` is the estimator with the hyperparameters e^h, fitted by scikit-learn on the
+    rows at these positions, or on all of them for None; `listen` is told of every point, and ends
+    the search by returning True.
+    """
+
+    criterion: Callable[[np.ndarray], Evaluation]
+    limits: Limits
+    record: Record
+    scoring: FoldScoring
+    fit: Callable[[np.ndarray, Any], Any]
+    tasks: Tasks
+    listen: Callable[[dict[str, Any]], Any]
+
+    def descend(self, upper: Upper) -> None:
+        """Evaluate where `upper` says, until it has nothing to say or something ends the search.
+
+        Raises SolveError where a fold cannot be solved and the error score is 'raise', or at the
+        first point.
+        """
+        points = going_back(upper)
+        h = next(points)
+        while True:
+            task = self.tasks.begin_evaluation()
+            found = self._evaluate(h)
+            ended = self.listen(self._told())
+            ended = self.tasks.end_evaluation(task, self._fit_so_far) or ended is True
+            if ended or not self.limits.allow(len(self.record)):
+                return
+            try:
+                h = points.send(found)
+            except StopIteration:
+                return
+
+    def _evaluate(self, h: np.ndarray) -> Evaluation | Failure:
+        found: Evaluation | Failure
+        scores = None
+        try:
+            found = self.criterion(h)
+        except SolveError as error:
+            if self.scoring.error_score == "raise":
+                raise
+            found = Failure(h, error)
+            warnings.warn(
+                f"{error} Its score is {self.scoring.error_score!r}, and the search goes back.",
+                FitFailedWarning,
+                stacklevel=5,
+            )
+        solved = self.limits.elapsed()
+        if isinstance(found, Evaluation) and self.scoring.scorers.reported:
+            scores = self.scoring.at(self.fit, h, in_words(self.record.params(h)))
+        self.record.add(found, scores, solved, self.limits.elapsed())
+        return found
+
+    def _told(self) -> dict[str, Any]:
+        return {**self.record.told(), "seconds_left": self.limits.seconds_left(self.record.ends)}
+
+    def _fit_so_far(self) -> dict[str, Any]:
+        """What the search would have fitted if it ended here."""
+        return {"best_estimator_": self.fit(self.record.best.log_values, None)}
+
+
+def in_words(params: dict[str, Any]) -> str:
+    """A point as a message names it.
+
+    >>> in_words({"C": 0.25})
+    'C=0.25'
+    >>> in_words({"C": np.array([0.25, 4.0])})
+    'C between 0.25 and 4'
+    """
+    return ", ".join(
+        f"{name}={value:.6g}"
+        if np.ndim(value) == 0
+        else f"{name} between {np.min(value):.6g} and {np.max(value):.6g}"
+        for name, value in params.items()
+    )
