@@ -1,0 +1,244 @@
+"""How many penalties the data can bear: decided on rows that the tuning has not seen.
+
+A cross-validation loss that was minimised over many penalties is itself over-fitted, and says
+nothing of what they are worth. So each candidate is tuned again without fold o, for every o, and
+its unseen loss is the mean of what it then loses on those folds: nested cross-validation (Varma
+and Simon 2006; Cawley and Talbot 2010). docs/overtuning.md has the measurements behind the
+constants and the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from argrad import SolveError
+from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.folds import Split
+from argrad.sklearn.prior import WithPrior
+from argrad.sklearn.tied import Tied
+from argrad.sklearn.upper import projected_descent
+
+# Strengths of the prior, strongest first: each is tuned from the solution of the one before.
+STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
+# More freedom has to beat the shared penalty by this part of the difference's standard error.
+_DOUBT = 0.5
+# A candidate this many standard errors of the difference worse than the best ends the path.
+_CLEAR = 2.0
+# Within one number the criterion is settled more closely than within many: a step costs the same.
+_TOL_TIED, _TOL_EACH = 1e-6, 1e-4
+_LONGEST = 100
+
+_COLUMNS = ["candidate", "cv_loss", "unseen_loss", "standard_error"]
+
+Objective = Callable[[np.ndarray], Evaluation]
+
+
+class BudgetError(Exception):
+    """No further evaluation is allowed."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A granularity, and the strength of the prior that draws the penalties together."""
+
+    granularity: str
+    prior_strength: float
+
+    def __str__(self) -> str:
+        if 0 < self.prior_strength < np.inf:
+            return f"{self.granularity}, prior {self.prior_strength:g}"
+        return self.granularity
+
+
+SHARED = Candidate("shared", np.inf)
+GROUPED = Candidate("grouped", 0.0)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The candidate that is to be used, where its tuning ended (d,), and what all of them lost.
+
+    `scale` is the CV loss of the shared penalty, which the strength of the prior is relative to.
+    `results` has a row for each candidate that was measured and the columns `candidate`,
+    `cv_loss`, `unseen_loss` and its `standard_error` over the folds; NaN where none was left out.
+    `interrupted` is whether Ctrl-C ended it.
+    """
+
+    chosen: Candidate
+    log_values: np.ndarray
+    scale: float
+    results: pd.DataFrame
+    interrupted: bool = False
+
+    @property
+    def optimism(self) -> float:
+        """The chosen candidate's unseen loss less its CV loss."""
+        if self.results.empty:
+            return np.nan
+        of_chosen = self.results["candidate"] == str(self.chosen)
+        difference = self.results["unseen_loss"] - self.results["cv_loss"]
+        return float(difference[of_chosen].to_numpy()[0])
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where log penalties h (d,) may be, the same for all, and where to begin."""
+
+    low: float
+    high: float
+    start: np.ndarray
+
+
+def restricted(splits: Sequence[Split], rows: np.ndarray) -> list[Split]:
+    """The splits as they are among `rows` alone; those that lose a whole part are left out.
+
+    Restricted to the training rows of one of k folds they are the k − 1 others without its
+    validation rows: inner folds, made of the folds themselves, so that whatever those respect,
+    such as groups or time, these do as well.
+    """
+    kept = [(train[np.isin(train, rows)], valid[np.isin(valid, rows)]) for train, valid in splits]
+    return [(train, valid) for train, valid in kept if len(train) and len(valid)]
+
+
+def choose(unseen: np.ndarray) -> int:
+    """Which row of losses (candidates, folds) to take, the first being the shared penalty's.
+
+    The one of lowest mean, but the first unless that beats it by more than half the standard
+    error of the difference between them, taken over the folds. Of fewer than two folds nothing
+    can be said.
+
+    >>> shared, better, worse = [1.0, 2.0, 3.0], [0.8, 1.7, 2.8], [1.1, 2.0, 3.0]
+    >>> choose(np.array([shared, worse, better])), choose(np.array([shared, worse]))
+    (2, 0)
+    >>> choose(np.array([shared, [1.9, 2.0, 2.05]]))  # better by 0.0167 ± 0.53
+    0
+    """
+    if unseen.shape[1] < 2:
+        return 0
+    best = int(np.argmin(unseen.mean(axis=1)))
+    return best if _advantage(unseen[0], unseen[best]) > _DOUBT else 0
+
+
+def decide(
+    criterion_for: Callable[[Sequence[Split]], Objective],
+    splits: Sequence[Split],
+    box: Box,
+    groups: np.ndarray | None = None,
+) -> Decision:
+    """Choose between one penalty, one a group, and one a column with priors of several strengths.
+
+    `criterion_for` makes the criterion in h (d,) of some splits; `groups` (d,) holds the number
+    of each column's group, or is None. All splits go through the candidates together, from the
+    least freedom to the most, and stop once that has clearly hurt, where a lower problem has no
+    solution, on Ctrl-C, or when the criterion raises `BudgetError`. Without two folds that can be
+    left out nothing is known of unseen rows, and the shared penalty is taken.
+    """
+    inner = [restricted(splits, train) for train, _ in splits]
+    left_out = [o for o, others in enumerate(inner) if others]
+    if len(left_out) < 2:
+        left_out = []
+    stages: list[_Stage] = []
+    interrupted = False
+    try:
+        whole = criterion_for(splits)
+        paths = [_path(criterion_for(inner[o]), box, groups) for o in left_out]
+        for tuned, *others in zip(_path(whole, box, groups), *paths, strict=False):
+            unseen = [
+                whole(other.log_values).split_losses[o]
+                for o, other in zip(left_out, others, strict=True)
+            ]
+            stages.append(_Stage(tuned, np.array(unseen)))
+            if not left_out or _hurts([stage.unseen for stage in stages]):
+                break
+    except (BudgetError, SolveError):
+        pass
+    except KeyboardInterrupt:
+        interrupted = True
+    if not stages:
+        return undecided(box, interrupted)
+    table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
+    chosen = stages[choose(np.array([stage.unseen for stage in stages]))].tuned
+    scale = stages[0].tuned.cv_loss
+    return Decision(chosen.candidate, chosen.log_values, scale, table, interrupted)
+
+
+def undecided(box: Box, interrupted: bool = False) -> Decision:
+    """The shared penalty, for want of any comparison."""
+    return Decision(SHARED, box.start, np.nan, pd.DataFrame(columns=_COLUMNS), interrupted)
+
+
+class _Tuned(NamedTuple):
+    """A candidate, the log penalties (d,) where its tuning ended, and their CV loss."""
+
+    candidate: Candidate
+    log_values: np.ndarray
+    cv_loss: float
+
+
+class _Stage(NamedTuple):
+    """A candidate tuned on all splits, and its losses (folds,) on those it was tuned without."""
+
+    tuned: _Tuned
+    unseen: np.ndarray
+
+    def row(self) -> dict[str, Any]:
+        known = self.unseen.size > 0
+        error = self.unseen.std(ddof=1) / np.sqrt(self.unseen.size) if known else np.nan
+        return {
+            "candidate": str(self.tuned.candidate),
+            "cv_loss": self.tuned.cv_loss,
+            "unseen_loss": self.unseen.mean() if known else np.nan,
+            "standard_error": error,
+        }
+
+
+def _hurts(unseen: list[np.ndarray]) -> bool:
+    """Whether the last candidate is clearly worse than the best one, fold by fold."""
+    best = min(unseen, key=lambda losses: float(losses.mean()))
+    return bool(_advantage(unseen[-1], best) > _CLEAR)
+
+
+def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
+    """How much lower `best` is in the mean over folds, in standard errors of the difference."""
+    gain = losses - best
+    if not gain.any():
+        return 0.0
+    error = gain.std(ddof=1) / np.sqrt(gain.size)
+    return float(gain.mean() / error) if error > 0 else float(np.sign(gain.mean()) * np.inf)
+
+
+def _path(
+    criterion: Objective, box: Box, groups: np.ndarray | None
+) -> Generator[_Tuned, None, None]:
+    """Every candidate, tuned from the one before. Raises SolveError as the criterion does."""
+    together = np.zeros(len(box.start), dtype=int)
+    h, scale = _descend(Tied(criterion, together), box, box.start.mean(keepdims=True))
+    h = h[together]
+    yield _Tuned(SHARED, h, scale)
+    if groups is not None:
+        tied = Tied(criterion, groups)
+        each, value = _descend(tied, box, np.full(tied.size, h[0]))
+        yield _Tuned(GROUPED, each[groups], value)
+    for strength in STRENGTHS:
+        h, value = _descend(WithPrior(criterion, strength, scale), box, h)
+        yield _Tuned(Candidate("per-feature", strength), h, value)
+
+
+def _descend(objective: Objective, box: Box, start: np.ndarray) -> tuple[np.ndarray, float]:
+    """Where an objective is lowest, and the mean of the losses of the folds there."""
+    size = np.ones(len(start))
+    tol = _TOL_TIED if isinstance(objective, Tied) else _TOL_EACH
+    upper = projected_descent(box.low * size, box.high * size, start, tol)
+    best = found = objective(next(upper))
+    for _ in range(_LONGEST):
+        try:
+            found = objective(upper.send(found))
+        except StopIteration:
+            break
+        best = min(best, found, key=lambda each: each.value)
+    return best.log_values, float(best.split_losses.mean())

@@ -1,0 +1,205 @@
+"""The decision on unseen folds: against scikit-learn's nested loop, and on known truths."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
+from sklearn.preprocessing import StandardScaler
+
+from argrad import SolveError
+from argrad.sklearn import PerFeature
+from argrad.sklearn.criterion import Criterion, Evaluation
+from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.granularity import (
+    SHARED,
+    STRENGTHS,
+    Box,
+    BudgetError,
+    choose,
+    decide,
+    restricted,
+)
+from argrad.sklearn.models import model_of
+
+from .reference import reference_loss, ridge
+
+
+def criteria(X, y):
+    """Criteria of ridge regression, one penalty a column, of any splits."""
+    model, encoded = model_of(ridge()).for_target(y)
+
+    def make(splits):
+        folds = stack_folds(StandardScaler(), X, y, encoded.values, splits, True)
+        return Criterion(model, folds, PerFeature(1e-4, 1e4))
+
+    return make
+
+
+def box_of(criterion):
+    start = criterion.start()
+    return Box(start.min() - 9.0, start.max() + 9.0, start)
+
+
+def regression(rng, n, d, informative, noise):
+    w = np.zeros(d)
+    w[:informative] = rng.choice([-1.0, 1.0], size=informative)
+    X = rng.normal(size=(n, d))
+    return X, X @ w + noise * rng.normal(size=n)
+
+
+def decided(X, y, cv=5, groups=None):
+    make = criteria(X, y)
+    splits = list(KFold(cv).split(X))
+    return decide(make, splits, box_of(make(splits)), groups)
+
+
+def test_inner_folds_never_see_the_fold_left_out(rng):
+    rows = rng.permutation(60)
+    splits = [(rows[train], rows[valid]) for train, valid in KFold(6).split(rows)]
+    for o, (train, valid) in enumerate(splits):
+        inner = restricted(splits, train)
+        assert len(inner) == 5
+        for inner_train, inner_valid in inner:
+            assert not np.isin(valid, np.concatenate([inner_train, inner_valid])).any(), o
+            assert not np.intersect1d(inner_train, inner_valid).size
+        held_out = np.concatenate([inner_valid for _, inner_valid in inner])
+        np.testing.assert_array_equal(np.sort(held_out), np.sort(train))
+
+
+def test_inner_folds_respect_groups_and_time(rng):
+    groups = rng.integers(0, 12, size=80)
+    splits = list(GroupKFold(4).split(groups, groups=groups))
+    for train, _ in splits:
+        for inner_train, inner_valid in restricted(splits, train):
+            assert not np.intersect1d(groups[inner_train], groups[inner_valid]).size
+    splits = list(TimeSeriesSplit(4).split(np.arange(50)))
+    for o, (train, _) in enumerate(splits):
+        inner = restricted(splits, train)
+        assert len(inner) == o
+        assert all(inner_train.max() < inner_valid.min() for inner_train, inner_valid in inner)
+
+
+def test_unseen_loss_is_scikit_learns_nested_loop(rng):
+    """For the shared penalty: tuned by SciPy on the inner folds, and measured on the outer one."""
+    X, y = regression(rng, 90, 5, 5, 3.0)
+    found = decided(X, y, cv=3)
+    splits = list(KFold(3).split(X))
+    losses = []
+    for train, valid in splits:
+        inner = restricted(splits, train)
+
+        def loss(h):
+            return reference_loss(ridge(), np.exp(h), X, y, inner)
+
+        h = minimize_scalar(loss, bounds=(-5.0, 12.0), method="bounded", options={"xatol": 1e-4}).x
+        losses.append(reference_loss(ridge(), np.exp(h), X, y, [(train, valid)]))
+    row = found.results.iloc[0]
+    assert row["candidate"] == "shared"
+    # Tuning ends where the criterion is flat to a millionth, the unseen loss being less flat.
+    assert row["unseen_loss"] == pytest.approx(np.mean(losses), rel=1e-3)
+    assert row["standard_error"] == pytest.approx(np.std(losses, ddof=1) / 3**0.5, rel=2e-2)
+
+
+def test_columns_of_noise_are_given_penalties_of_their_own():
+    """Four strong columns among forty: what unseen rows say is far beyond chance."""
+    X, y = regression(np.random.default_rng(0), 150, 40, 4, 1.0)
+    found = decided(X, y)
+    assert found.chosen.granularity == "per-feature"
+    assert found.log_values[:4].max() < found.log_values[4:].mean()
+    table = found.results.set_index("candidate")
+    assert table.loc[str(found.chosen), "unseen_loss"] < 0.9 * table.loc["shared", "unseen_loss"]
+
+
+def test_freedom_that_does_not_pay_is_not_taken():
+    """Columns that matter alike, in a few rows: every penalty of its own only fits the folds."""
+    X, y = regression(np.random.default_rng(1), 60, 15, 15, 6.0)
+    found = decided(X, y)
+    table = found.results
+    assert found.chosen == SHARED
+    assert table["cv_loss"].iloc[-1] < table["cv_loss"].iloc[0]  # the criterion would have it
+    assert table["unseen_loss"].iloc[-1] > table["unseen_loss"].iloc[0]
+    assert found.optimism == pytest.approx(
+        table["unseen_loss"].iloc[0] - table["cv_loss"].iloc[0], rel=1e-12
+    )
+
+
+def test_groups_that_are_the_truth_are_taken():
+    X, y = regression(np.random.default_rng(2), 120, 30, 3, 2.0)
+    groups = np.repeat([0, 1], [3, 27])
+    found = decided(X, y, groups=groups)
+    assert found.chosen.granularity == "grouped"
+    assert len(np.unique(found.log_values)) == 2
+
+
+def test_units_of_the_target_do_not_matter():
+    X, y = regression(np.random.default_rng(3), 100, 12, 3, 1.0)
+    one, other = decided(X, y), decided(X, 1000.0 * y)
+    assert one.chosen == other.chosen
+    np.testing.assert_allclose(
+        other.results["unseen_loss"], 1e6 * one.results["unseen_loss"], rtol=1e-5
+    )
+
+
+def test_the_lowest_mean_unless_the_shared_one_is_about_as_good(rng):
+    shared = rng.uniform(1.0, 2.0, size=5)
+    assert choose(np.array([shared, shared - 0.1, shared - 0.2, shared + 0.1])) == 2
+    assert choose(np.array([shared, shared])) == 0
+    gain = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    error = gain.std(ddof=1) / 5**0.5
+    assert choose(np.array([shared, shared - gain - 0.49 * error])) == 0
+    assert choose(np.array([shared, shared - gain - 0.51 * error])) == 1
+    assert choose(np.array([shared[:1], shared[:1] - 1.0])) == 0
+
+
+class Valley:
+    """F(h) = mean_j (h_j − m_j)² + 1 in each of k folds, failing after so many evaluations."""
+
+    def __init__(self, m, k, log, error=None, after=np.inf):
+        self.m, self.k, self.log, self.error, self.after = m, k, log, error, after
+
+    def __call__(self, h):
+        self.log.append(h)
+        if len(self.log) > self.after:
+            raise self.error
+        away = h - self.m
+        value = float(np.mean(away**2)) + 1.0
+        return Evaluation(h, value, np.full(self.k, value), 2 * away / len(away), None)
+
+
+def valley(splits, error=None, after=np.inf):
+    log: list = []
+    m = np.array([-1.0, 0.0, 3.0])
+    box = Box(-5.0, 5.0, np.zeros(3))
+    return decide(lambda s: Valley(m, len(s), log, error, after), splits, box), log
+
+
+def test_where_nothing_overfits_there_is_no_prior():
+    found, _ = valley(list(KFold(4).split(np.arange(40))))
+    assert found.chosen.prior_strength == 0.0
+    assert len(found.results) == 1 + len(STRENGTHS)
+    np.testing.assert_allclose(found.log_values, [-1.0, 0.0, 3.0], atol=0.05)
+    assert found.optimism == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("error", [BudgetError(), SolveError("no solution"), KeyboardInterrupt()])
+def test_what_was_measured_in_full_counts_when_it_ends_early(error):
+    splits = list(KFold(4).split(np.arange(40)))
+    full, log = valley(splits)
+    found, _ = valley(splits, error, after=len(log) // 2)
+    measured = len(found.results)
+    assert 1 < measured < len(full.results)
+    assert found.results.equals(full.results.iloc[:measured])
+    assert found.chosen.granularity == "per-feature"
+    assert found.interrupted == isinstance(error, KeyboardInterrupt)
+    nothing, _ = valley(splits, error, after=2)
+    assert nothing.chosen == SHARED
+    assert nothing.results.empty
+    assert np.isnan(nothing.optimism)
+
+
+def test_one_split_leaves_nothing_unseen():
+    found, _ = valley([(np.arange(30), np.arange(30, 40))])
+    assert found.chosen == SHARED
+    assert np.isnan(found.optimism)
+    assert found.results["candidate"].tolist() == ["shared"]
+    assert found.results["cv_loss"].notna().all()
