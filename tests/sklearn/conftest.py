@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import jax
+import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
+
+from argrad.sklearn import GradientSearchCV, Shared
 
 from .reference import logistic, ridge
 
@@ -45,3 +52,18 @@ def task(request):
         return ridge(), "alpha", X, y, list(KFold(3).split(X))
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     return logistic(), "C", X, y, list(folds.split(X, y))
+
+
+@pytest.fixture(scope="session")
+def unsolvable():
+    """A fitted search whose descent met weak penalties at which no fold has a solution."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, 4))
+    y = X @ np.ones(4)  # without noise no penalty is the best
+    X = np.hstack([X, X]) * 1e3
+    search = GradientSearchCV(
+        Ridge(), {"alpha": Shared(1e-30, 1e30)}, cv=3, error_score=np.nan, refit=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitFailedWarning)
+        return search.fit(X, y)

@@ -7,6 +7,13 @@ except ImportError as error:
         'argrad.sklearn needs scikit-learn and pandas: pip install "argrad[sklearn]"'
     ) from error
 
+from argrad.sklearn.exports import to_optuna as to_optuna
 from argrad.sklearn.hyperparameters import PerFeature as PerFeature
 from argrad.sklearn.hyperparameters import Shared as Shared
+from argrad.sklearn.loggers import MLflowLogger as MLflowLogger
+from argrad.sklearn.loggers import TensorBoardLogger as TensorBoardLogger
+from argrad.sklearn.plots import plot_history as plot_history
+from argrad.sklearn.plots import plot_optimism as plot_optimism
+from argrad.sklearn.plots import plot_path as plot_path
+from argrad.sklearn.plots import plot_penalties as plot_penalties
 from argrad.sklearn.search import GradientSearchCV as GradientSearchCV

@@ -35,14 +35,14 @@ class _Point(NamedTuple):
 class Record:
     """The points of one search, in order, with what was found there and when.
 
-    `fits_each` counts the fits that a point takes; `error_score` is the score of a point at which
-    a fold could not be solved.
+    `names` are those of the numbers tuned; `fits_each` counts the fits that a point takes;
+    `error_score` is the score of a point at which a fold could not be solved.
     """
 
     def __init__(
-        self, place: Place, features: list[str], n_splits: int, fits_each: int, error_score: Any
+        self, place: Place, names: list[str], n_splits: int, fits_each: int, error_score: Any
     ):
-        self._place, self._features, self._n_splits = place, features, n_splits
+        self._place, self._names, self._n_splits = place, names, n_splits
         self._fits_each = fits_each
         self._error_score = np.nan if error_score == "raise" else float(error_score)
         self._points: list[_Point] = []
@@ -110,9 +110,13 @@ class Record:
         """The hyperparameters of a point as `set_params` would name them."""
         return {self._place.name: self._place.hyperparameter.value(log_values)}
 
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Of each number tuned, by its name in the history, the interval that it is from."""
+        hyperparameter = self._place.hyperparameter
+        return dict.fromkeys(self._names, (hyperparameter.low, hyperparameter.high))
+
     def history(self) -> pd.DataFrame:
         """One row an evaluation: what the callback is told, with a column for each number."""
-        names = self._place.hyperparameter.names(self._place.name, self._features)
         values = [self._place.hyperparameter.bounded(p.found.log_values) for p in self._points]
         count = np.arange(1, len(self) + 1)
         table = {
@@ -122,7 +126,7 @@ class Record:
             "cv_loss": self._losses(),
             "gradient_norm": [point.gradient_norm for point in self._points],
         }
-        parameters = pd.DataFrame(np.array(values), columns=names)
+        parameters = pd.DataFrame(np.array(values), columns=self._names)
         return pd.concat([pd.DataFrame(table), parameters], axis=1)
 
     def cv_results(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from datetime import datetime
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -84,9 +85,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     cv_results_ : a row per point, as in scikit-learn; `test_score` is minus F, and scores of
         `scoring` follow by their names. `rank_test_score` is 1 at the best point.
     history_ : DataFrame with a row per point and a column for each number tuned.
+    bounds_ : dictionary from those columns to the bounds (low, high) of their numbers.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
     n_fits_ : fits of the model: k a point, 2 k with `scoring`, and the one on all rows.
     n_splits_ : k.
+    started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
     refit_time_ : seconds of the last fit.
 
@@ -155,7 +158,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         Ctrl-C ends the search with the best so far; before the first point is solved
         KeyboardInterrupt is raised.
         """
-        begun = time.perf_counter()
+        begun, self.started_ = time.perf_counter(), datetime.now()
         self.__dict__.pop("best_estimator_", None)  # that of an earlier fit
         self._check_settings()
         scorers = scorers_of(self.estimator, self.scoring)
@@ -182,7 +185,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             fits_after=int(bool(self.refit)),
             default=12 if criterion.shared else 100,
         )
-        record = Record(place, folds.features, folds.count, fits_each, self.error_score)
+        names = place.hyperparameter.names(place.name, folds.features)
+        record = Record(place, names, folds.count, fits_each, self.error_score)
         fit = partial(_fit, self.estimator, place, X, y)
         self.scorer_ = scorers.as_attribute()
         tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
@@ -265,6 +269,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.best_score_ = -record.best.value
         self.cv_results_ = record.cv_results()
         self.history_ = record.history()
+        self.bounds_ = record.bounds()
         self.n_fits_ = record.fits + bool(self.refit)
         self.multimetric_ = isinstance(self.scorer_, dict) or record.several_scores
 

@@ -82,14 +82,17 @@ class Tasks:
 
     def end_refit(self, task: Any) -> None:
         """The best estimator is fitted."""
-        self._end(task)
+        self._end(task, {})
 
     def end(self) -> None:
         """The search is fitted."""
-        self._end(self._root)
+        self._end(self._root, {})
 
     def _begin(self, task: Any) -> Any:
         return task.call_on_fit_task_begin(estimator=self._search, **self._data)
 
-    def _end(self, task: Any) -> None:
-        task.call_on_fit_task_end(estimator=self._search, **self._data)
+    def _end(self, task: Any, attributes: dict[str, Any] | None = None) -> None:
+        """`attributes` are those that a fitted search still lacks; None if it is not fitted."""
+        task.call_on_fit_task_end(
+            estimator=self._search, reconstruction_attributes=attributes, **self._data
+        )
