@@ -24,6 +24,7 @@ from argrad.solvers.quadratic_program_forms import (
     PrimalForm,
     condensed,
     factors,
+    forwards,
     least_share,
 )
 from argrad.status import Rows, Status
@@ -79,9 +80,13 @@ def solve_quadratic_program(
     posed = least_share(mine.L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
     form = condensed(program, sizes, mine, None)
     begin = _guess(form) if start is None else start
-    best = candidate(form, sizes, begin, mine.held)
-    regular = form.independent(best.factor, best.held) & ~jnp.any(best.activity == WEAKLY_ACTIVE)
-    certain = posed & regular & (best.error <= accepted(dtype))
+    # XLA must not take two of these factors side by side (see `convex_factor`), so each waits to
+    # hear how the one before has ended: rows are exchanged once Q is known to be definite (of
+    # another what comes here is not used), and looked at once they have led to a solution.
+    best = candidate(form, sizes, begin._replace(held=begin.held | ~posed), mine.held)
+    certain = posed & (best.error <= accepted(dtype))
+    independent = form.independent(best.factor, best.held & certain)
+    certain &= independent & ~jnp.any(best.activity == WEAKLY_ACTIVE)
     plain = Found(
         form=parts(form),
         best=best,
@@ -131,7 +136,8 @@ def _renewed(known: Factors, program: Program) -> Factors:
         assert known.held is not None
         return replace(mine, held=replace(known.held, valid=jnp.array(False)))
 
-    return once(~known.belong_to(program), renew, known, program)
+    mine = once(~known.belong_to(program), renew, known, program)
+    return mine if mine.q is None else replace(mine, q=forwards(mine.L, program.p))
 
 
 def _guess(form: DualForm | PrimalForm) -> Start:

@@ -74,10 +74,13 @@ def convex_factor(
     n, eps = Q.shape[0], float(jnp.finfo(Q.dtype).eps)
     L = cholesky(Q)
     posed = least_share(L, jnp.diagonal(Q)) > eps**0.5
-    shift = jnp.where(posed, 0, eps**0.5 * stiffness)
     eye = jnp.eye(n, dtype=Q.dtype)
     rounding = 100 * n * eps * jnp.max(jnp.abs(Q)) + float(jnp.finfo(Q.dtype).tiny)
+    # One factor after another: XLA would run independent ones side by side, and with a batch of
+    # them on as many threads each waits for a thread that another holds (jaxlib 0.10).
+    rounding = jnp.where(posed, 0, rounding)
     convex = posed | jnp.all(jnp.isfinite(cholesky(Q + rounding * eye)))
+    shift = jnp.where(convex & ~posed, eps**0.5 * stiffness, 0)
     return jnp.where(posed, L, cholesky(Q + shift * eye)), shift, convex
 
 
@@ -247,7 +250,7 @@ class Factors(eqx.Module):
 
     Programs that share Q and the rows share these; R and S are None where the dual form is not
     the smaller one. L is NaN where Q is not definite. `held` is the last factor taken of any of
-    the rows, None where there is none yet.
+    the rows, None where there is none yet. Besides, q = L⁻¹ p of the program at hand.
     """
 
     Q: Float[Array, "n n"]
@@ -255,6 +258,7 @@ class Factors(eqx.Module):
     L: Float[Array, "n n"]
     R: Float[Array, "k n"] | None
     S: Float[Array, "k k"] | None
+    q: Float[Array, " n"] | None
     held: Held | None = None
 
     def belong_to(self, program: Program) -> Bool[Array, ""]:
@@ -265,21 +269,21 @@ class Factors(eqx.Module):
 def factors(program: Program, L: Float[Array, "n n"] | None = None) -> Factors:
     """Those of `program`, or with another L than that of Q."""
     L = cholesky(program.Q) if L is None else L
-    rows, R, S = program.rows, None, None
+    rows, R, S, q = program.rows, None, None, None
     if not program.bounded and rows.shape[0] <= rows.shape[1]:
-        R = over(L, rows)
+        both = over(L, jnp.concatenate([rows, program.p[None]]))
+        R, q = both[:-1], both[-1]
         S = R @ R.T
-    return Factors(program.Q, rows, L, R, S)
+    return Factors(program.Q, rows, L, R, S, q)
 
 
 def condensed(
     program: Program, units: Units, known: Factors, shift: Float[Array, ""] | None
 ) -> DualForm | PrimalForm:
     """The form with the smaller matrix, given factors with L Lᵀ = Q + shift; None for no shift."""
-    if known.R is not None and known.S is not None:
-        q = forwards(known.L, program.p)
-        offset = program.limits() + known.R @ q
-        return DualForm(program, shift, known.L, known.R, known.S, q, offset)
+    if known.R is not None and known.S is not None and known.q is not None:
+        offset = program.limits() + known.R @ known.q
+        return DualForm(program, shift, known.L, known.R, known.S, known.q, offset)
     return PrimalForm(program, shift, penalty(program, units, shift))
 
 
