@@ -5,6 +5,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from argrad import SolveError
+from argrad.sklearn import PerFeature, Shared
 from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.folds import stack_folds
 from argrad.sklearn.models import model_of
@@ -16,7 +17,7 @@ def make_criterion(model, X, y, splits, shared, preprocess="standard"):
     problem, encoded = model_of(model).for_target(y)
     preprocess = StandardScaler() if preprocess == "standard" else preprocess
     folds = stack_folds(preprocess, X, y, encoded.values, splits, model.fit_intercept)
-    return Criterion(problem, folds, shared)
+    return Criterion(problem, folds, (Shared if shared else PerFeature)(1e-4, 1e4))
 
 
 @pytest.mark.parametrize("value", [1e-2, 1.0, 30.0])

@@ -17,32 +17,80 @@ def table():
 SPLITS = [(np.arange(6), np.arange(6, 10)), (np.arange(3, 10), np.arange(3))]
 
 
-def test_rows_are_filled_up_with_weight_zero(table):
+def rows(fold, part="training"):
+    """The design, formed, and the target of the rows that have a weight in a part of a fold."""
+    design, weight = fold.design, getattr(fold, part)
+    ones = design.ones[:, None]
+    formed = np.hstack([design.columns - ones * design.centre, ones])
+    return formed[weight > 0], fold.target[weight > 0]
+
+
+def test_folds_are_weights_of_one_design(table):
     X, y = table[0][["size"]], table[1]
     folds = stack_folds(None, X, y, y[:, None], SPLITS, fit_intercept=True)
     assert folds.count == 2
     assert folds.features == ["size"]
-    assert folds.training.design.shape == (2, 7, 2)
-    assert folds.training.weight.sum(axis=1).tolist() == [6, 7]
-    np.testing.assert_allclose(folds.validation.weight.sum(axis=1), 1.0)
-    assert folds.validation.weight[1].tolist() == [1 / 3, 1 / 3, 1 / 3, 0]
-    design, target = folds.training.fold(0)
+    assert folds.one_design
+    assert folds.each[0].design.columns is folds.each[1].design.columns
+    assert [fold.training.sum() for fold in folds.each] == [6, 7]
+    np.testing.assert_allclose([fold.validation.sum() for fold in folds.each], 1.0)
+    assert folds.each[1].validation.tolist() == [1 / 3, 1 / 3, 1 / 3] + [0] * 7
+    design, target = rows(folds.each[0])
     np.testing.assert_array_equal(target.ravel(), y[:6])
     np.testing.assert_array_equal(design[:, 1], 1.0)
     np.testing.assert_allclose(design[:, 0], X["size"][:6] - X["size"][:6].mean())
 
 
+def test_a_design_of_floats_is_not_copied():
+    X, y = np.random.default_rng(0).normal(size=(10, 2)), np.arange(10.0)
+    folds = stack_folds(None, X, y, y[:, None], SPLITS, fit_intercept=True)
+    assert folds.each[0].design.columns is X
+
+
 def test_validation_rows_are_centred_on_the_training_rows(table):
     X, y = table[0][["size"]], table[1]
     folds = stack_folds(None, X, y, y[:, None], SPLITS, fit_intercept=True)
-    design, _ = folds.validation.fold(0)
+    design, _ = rows(folds.each[0], "validation")
     np.testing.assert_allclose(design[:, 0], X["size"][6:] - X["size"][:6].mean())
 
 
-def test_without_intercept_nothing_is_added_or_centred(table):
+def test_without_intercept_nothing_is_centred(table):
     X, y = table[0][["size"]], table[1]
     folds = stack_folds(None, X, y, y[:, None], SPLITS, fit_intercept=False)
-    np.testing.assert_array_equal(folds.training.fold(1)[0], X.to_numpy()[3:])
+    np.testing.assert_array_equal(rows(folds.each[1])[0][:, :1], X.to_numpy()[3:])
+    assert not folds.fit_intercept
+
+
+def test_rows_that_are_drawn_several_times_count_as_often():
+    X, y = np.random.default_rng(0).normal(size=(5, 2)), np.arange(5.0)
+    splits = [(np.array([0, 0, -1, 2]), np.array([3, 3, 1]))]
+    (fold,) = stack_folds(None, X, y, y[:, None], splits, True).each
+    assert fold.training.tolist() == [2, 0, 1, 0, 1]
+    np.testing.assert_allclose(fold.validation, [0, 1 / 3, 0, 2 / 3, 0])
+    np.testing.assert_allclose(fold.design.centre, X[[0, 0, 4, 2]].mean(axis=0))
+
+
+@pytest.mark.parametrize("preprocess", [None, StandardScaler()])
+def test_rows_of_weight_zero_might_as_well_not_be_there(preprocess, rng):
+    X, y = rng.normal(size=(12, 2)), rng.normal(size=12)
+    weight = rng.uniform(0.5, 2.0, size=12)
+    weight[[1, 4, 10]] = 0.0
+    splits = [(np.arange(7), np.arange(7, 12)), (np.arange(5, 12), np.arange(5))]
+    folds = stack_folds(preprocess, X, y, y[:, None], splits, True, weight)
+    for (train, valid), fold in zip(splits, folds.each, strict=True):
+        train, valid = train[weight[train] > 0], valid[weight[valid] > 0]
+        (left,) = stack_folds(preprocess, X, y, y[:, None], [(train, valid)], True, weight).each
+        for part in ("training", "validation"):
+            for one, other in zip(rows(fold, part), rows(left, part), strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12)
+            one, other = getattr(fold, part), getattr(left, part)
+            np.testing.assert_allclose(one[one > 0], other[other > 0])
+
+
+def test_a_part_without_weight_is_named():
+    X, y = np.ones((10, 1)), np.arange(10.0)
+    with pytest.raises(ValueError, match="no validation row of fold 0 has a positive weight"):
+        stack_folds(None, X, y, y[:, None], SPLITS, True, (np.arange(10) < 6).astype(float))
 
 
 def test_preprocessing_is_fitted_on_the_training_rows_of_each_fold(table):
@@ -51,8 +99,10 @@ def test_preprocessing_is_fitted_on_the_training_rows_of_each_fold(table):
     folds = stack_folds(scaler, X, y, y[:, None], SPLITS, fit_intercept=False)
     for i, (train, valid) in enumerate(SPLITS):
         expected = StandardScaler().fit(X.iloc[train])
-        np.testing.assert_allclose(folds.training.fold(i)[0], expected.transform(X.iloc[train]))
-        np.testing.assert_allclose(folds.validation.fold(i)[0], expected.transform(X.iloc[valid]))
+        np.testing.assert_allclose(rows(folds.each[i])[0][:, :1], expected.transform(X.iloc[train]))
+        np.testing.assert_allclose(
+            rows(folds.each[i], "validation")[0][:, :1], expected.transform(X.iloc[valid])
+        )
     assert not hasattr(scaler, "mean_")
 
 
@@ -63,7 +113,7 @@ def test_training_rows_go_through_fit_transform(table):
     folds = stack_folds(encoder, X, y, y[:, None], SPLITS, fit_intercept=False)
     train = SPLITS[1][0]
     np.testing.assert_allclose(
-        folds.training.fold(1)[0], encoder.fit_transform(X.iloc[train], y[train])
+        rows(folds.each[1])[0][:, :1], encoder.fit_transform(X.iloc[train], y[train])
     )
 
 
@@ -90,9 +140,10 @@ def test_folds_of_different_widths_are_refused(table):
         stack_folds(encode, X[["kind"]], y, y[:, None], splits, True)
 
 
-def test_sparse_output_of_preprocessing_is_refused(table):
+def test_sparse_output_of_preprocessing_stays_sparse(table):
     X, y = table
-    with pytest.raises(ValueError, match=r"preprocessed X of fold 0 .*sparse_output=False"):
-        stack_folds(
-            OneHotEncoder(handle_unknown="ignore"), X[["kind"]], y, y[:, None], SPLITS, True
-        )
+    encode = OneHotEncoder(categories=[["a", "b", "c"]])
+    folds = stack_folds(encode, X[["kind"]], y, y[:, None], SPLITS, True)
+    columns = folds.each[0].design.columns
+    assert columns.format == "csr"
+    np.testing.assert_array_equal(columns.toarray(), encode.fit_transform(X[["kind"]]).toarray())

@@ -3,7 +3,8 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from argrad.sklearn.lower import LowerError, LowerProblem, weighted_gram
+from argrad.sklearn.centred import Centred
+from argrad.sklearn.lower import LowerError, LowerProblem
 from argrad.sklearn.models.logistic import LogisticModel
 from argrad.sklearn.models.ridge import RidgeModel
 
@@ -11,17 +12,24 @@ from .reference import logistic
 
 
 def problem_of(model, X, y):
-    model, encoded = model.for_target(y)
-    design = np.hstack([StandardScaler().fit_transform(X), np.ones((len(X), 1))])
-    q = design.shape[1] * encoded.values.shape[1] - model.shift_invariant
-    return LowerProblem(model, design, encoded.values), np.zeros(q)
+    model, encoded = model().for_target(y)
+    columns = StandardScaler().fit_transform(X)
+    n, d = columns.shape
+    design = Centred(columns, np.zeros(d), np.ones(n))
+    free = model.free(d, model.outputs(encoded.values.shape[1]), True)
+    problem = LowerProblem(model, design, encoded.values, np.ones(n), free)
+    return problem, np.zeros(free.sum())
+
+
+def derivative(problem, y, ridge):
+    return problem.gradient(problem.predictor(y), y, ridge)
 
 
 @pytest.mark.parametrize("C", [1e-4, 1.0, 1e3])
 def test_two_classes_as_scikit_learn(breast, C):
     problem, zero = problem_of(LogisticModel, *breast)
-    found = problem.solve(np.full(30, -np.log(C)), [zero])
-    expected = logistic().set_params(C=C).fit(problem.design[:, :-1], breast[1])
+    found = problem.solve(np.full((30, 1), -np.log(C)), [zero])
+    expected = logistic().set_params(C=C).fit(problem.design.columns, breast[1])
     np.testing.assert_allclose(found.y[:-1], expected.coef_[0], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.y[-1], expected.intercept_[0], rtol=1e-6)
 
@@ -30,9 +38,9 @@ def test_two_classes_as_scikit_learn(breast, C):
 def test_three_classes_as_scikit_learn(wine, C):
     """Coefficients sum to zero by the penalty; intercepts agree up to the pinned shift."""
     problem, zero = problem_of(LogisticModel, *wine)
-    found = problem.solve(np.full(13, -np.log(C)), [zero])
+    found = problem.solve(np.full((13, 1), -np.log(C)), [zero])
     w = np.append(found.y, 0.0).reshape(14, 3)
-    expected = logistic().set_params(C=C).fit(problem.design[:, :-1], wine[1])
+    expected = logistic().set_params(C=C).fit(problem.design.columns, wine[1])
     np.testing.assert_allclose(w[:-1].T, expected.coef_, rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(w[:-1].sum(axis=1), 0.0, atol=1e-9)
     shift = w[-1] - expected.intercept_
@@ -41,26 +49,26 @@ def test_three_classes_as_scikit_learn(wine, C):
 
 def test_ridge_as_scikit_learn(diabetes):
     problem, zero = problem_of(RidgeModel, *diabetes)
-    found = problem.solve(np.full(10, np.log(3.0)), [zero])
-    expected = Ridge(3.0).fit(problem.design[:, :-1], diabetes[1])
+    found = problem.solve(np.full((10, 1), np.log(3.0)), [zero])
+    expected = Ridge(3.0).fit(problem.design.columns, diabetes[1])
     np.testing.assert_allclose(found.y, [*expected.coef_, expected.intercept_], rtol=1e-9)
 
 
 def test_inverse_hessian_is_that_of_the_solution(wine):
     """H⁻¹ applied to a change of the gradient is the change of y that made it."""
     problem, zero = problem_of(LogisticModel, *wine)
-    found = problem.solve(np.zeros(13), [zero])
-    ridge = problem._ridge(np.zeros(13))
+    found = problem.solve(np.zeros((13, 1)), [zero])
+    ridge = problem.ridge(np.zeros((13, 1)))
     step = 1e-6 * np.random.default_rng(0).normal(size=len(zero))
-    ahead, _ = problem._derivatives(found.y + step, ridge)
-    behind, _ = problem._derivatives(found.y - step, ridge)
+    ahead = derivative(problem, found.y + step, ridge)
+    behind = derivative(problem, found.y - step, ridge)
     np.testing.assert_allclose(found.inverse_hessian @ (ahead - behind) / 2, step, rtol=1e-4)
 
 
 def test_any_start_ends_at_the_same_minimum(breast):
     """Far starts are where undamped Newton steps diverge."""
     problem, zero = problem_of(LogisticModel, *breast)
-    penalty = np.full(30, 2.0)
+    penalty = np.full((30, 1), 2.0)
     near = problem.solve(penalty, [zero]).y
     far = 20 * np.random.default_rng(0).normal(size=zero.size)
     np.testing.assert_allclose(problem.solve(penalty, [far]).y, near, rtol=1e-7, atol=1e-10)
@@ -69,8 +77,8 @@ def test_any_start_ends_at_the_same_minimum(breast):
 
 def test_separable_classes_with_a_weak_penalty_converge(wine):
     problem, zero = problem_of(LogisticModel, *wine)
-    found = problem.solve(np.full(13, -np.log(1e6)), [zero])
-    gradient, _ = problem._derivatives(found.y, problem._ridge(np.full(13, -np.log(1e6))))
+    found = problem.solve(np.full((13, 1), -np.log(1e6)), [zero])
+    gradient = derivative(problem, found.y, problem.ridge(np.full((13, 1), -np.log(1e6))))
     assert np.abs(gradient).max() < 1e-9
 
 
@@ -78,13 +86,4 @@ def test_a_singular_hessian_is_an_error(diabetes):
     X, y = diabetes
     problem, _ = problem_of(RidgeModel, np.hstack([X, X]), y)
     with pytest.raises(LowerError, match="singular to working precision"):
-        problem.solve(np.full(20, -60.0), [np.zeros(21)])
-
-
-def test_weighted_gram_is_the_sum_over_rows():
-    random = np.random.default_rng(0)
-    design, factor = random.normal(size=(5, 3)), random.normal(size=(5, 2, 2))
-    curvature = factor @ factor.transpose(0, 2, 1)
-    rows = [np.kron(row[None, :], np.eye(2)) for row in design]
-    expected = sum(row.T @ c @ row for row, c in zip(rows, curvature, strict=True))
-    np.testing.assert_allclose(weighted_gram(design, curvature), expected)
+        problem.solve(np.full((20, 1), -60.0), [np.zeros(21)])

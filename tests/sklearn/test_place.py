@@ -60,5 +60,5 @@ def test_params_must_be_a_dictionary(params):
 
 @pytest.mark.parametrize("value", [1.0, (1e-2, 1e2), [0.1, 1.0], None])
 def test_values_must_be_hyperparameters(value):
-    with pytest.raises(TypeError, match=r"must be Shared\(low, high\) or PerFeature"):
+    with pytest.raises(TypeError, match=r"must be Shared\(low, high\), Grouped.* or PerClass"):
         find_place(Ridge(), {"alpha": value})

@@ -12,19 +12,40 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from argrad import implicit, stationarity
 from argrad.sklearn.known_inverse import KnownInverse
 from argrad.sklearn.models import Model
 
 
-class Data(NamedTuple):
-    """Rows of the folds as JAX arrays: (k, n, p), (k, n, m), (k, n)."""
+class Entries(NamedTuple):
+    """The columns of a sparse design: entries by row and column, in the order of rows."""
 
-    design: Float[Array, "k n p"]
-    target: Float[Array, "k n m"]
-    weight: Float[Array, "k n"]
+    values: Float[Array, " e"]
+    row: Int[Array, " e"]
+    column: Int[Array, " e"]
+
+
+class Rows(NamedTuple):
+    """Rows of the folds, (k, n, ...) each, or (n, ...) of what is common to all folds.
+
+    `columns` X, `ones` e and `centre` c are the design [X − e cᵀ, e], see
+    `argrad.sklearn.centred`.
+    """
+
+    columns: Any
+    ones: Float[Array, " n"]
+    target: Float[Array, "n t"]
+    centre: Float[Array, " d"]
+    training: Float[Array, " n"]
+    validation: Float[Array, " n"]
+
+
+# Axes of the folds: those of a design that all have in common, and those of one each.
+_COMMON: Any = (None, None, None, 0, 0, 0)
+_EACH: Any = (0, 0, 0, 0, 0, 0)
+_ONE_DESIGN, _OWN_DESIGNS = Rows(*_COMMON), Rows(*_EACH)
 
 
 class Solutions(NamedTuple):
@@ -34,16 +55,37 @@ class Solutions(NamedTuple):
     inverse_hessian: Float[Array, "k q q"]
 
 
-def _matrix(y: Array, shape: tuple[int, int]) -> Array:
-    """y as coefficients and intercepts (p, m); a pinned intercept is zero."""
-    return jnp.append(y, jnp.zeros(shape[0] * shape[1] - y.size)).reshape(shape)
+class Layout(NamedTuple):
+    """Where numbers stand in the matrix (d + 1, m) of coefficients and intercepts.
+
+    `entry` is each one's position in y, q where it is zero; `number` (d, m) says which
+    hyperparameter penalises it.
+    """
+
+    entry: Int[Array, "p m"]
+    number: Int[Array, "d m"]
 
 
-def _lower(model: Model, y, log_penalty, design, target, weight):
+def _predictor(w: Array, rows: Rows) -> Array:
+    """[X − e cᵀ, e] w."""
+    if isinstance(rows.columns, Entries):
+        products = rows.columns.values[:, None] * w[rows.columns.column]
+        n = rows.target.shape[0]
+        z = jax.ops.segment_sum(products, rows.columns.row, n, indices_are_sorted=True)
+    else:
+        z = rows.columns @ w[:-1]
+    return z + rows.ones[:, None] * (w[-1] - rows.centre @ w[:-1])
+
+
+def _matrix(y: Array, layout: Layout) -> Array:
+    return jnp.append(y, 0.0)[layout.entry]
+
+
+def _lower(model: Model, y, log_penalty, layout, rows):
     """f(y; θ), see `argrad.sklearn.models.base`."""
-    w = _matrix(y, (design.shape[1], target.shape[1]))
-    loss = jnp.sum(weight * model.loss(design @ w, target, jnp))
-    return loss + 0.5 * jnp.sum(jnp.exp(log_penalty)[:, None] * w[: log_penalty.size] ** 2)
+    w = _matrix(y, layout)
+    loss = jnp.sum(rows.training * model.loss(_predictor(w, rows), rows.target, jnp))
+    return loss + 0.5 * jnp.sum(jnp.exp(log_penalty) * w[:-1] ** 2)
 
 
 def _already_solved(log_penalty, y, *data):
@@ -51,7 +93,7 @@ def _already_solved(log_penalty, y, *data):
     return y
 
 
-def _split_loss(model: Model, log_penalty, y, inverse_hessian, training, validation):
+def _split_loss(model: Model, log_penalty, layout, y, inverse_hessian, rows):
     """Validation loss of one fold, differentiable in θ, and y*(θ)."""
     solve = implicit(
         _already_solved,
@@ -60,37 +102,38 @@ def _split_loss(model: Model, log_penalty, y, inverse_hessian, training, validat
         host=False,
         throw=False,  # NaN derivatives are told apart outside, without a callback in the program
     )
-    y = solve(log_penalty, y, *training)
-    w = _matrix(y, (validation.design.shape[1], validation.target.shape[1]))
-    losses = model.validation_loss(validation.design @ w, validation.target, jnp)
-    return jnp.sum(validation.weight * losses), y
+    y = solve(log_penalty, y, layout, rows)
+    losses = model.validation_loss(_predictor(_matrix(y, layout), rows), rows.target, jnp)
+    return jnp.sum(rows.validation * losses), y
 
 
-def _criterion(model: Model, size: int, log_values, solutions, training, validation):
+def _criterion(model: Model, one_design: bool, log_values, layout, solutions, rows):
     """Mean validation loss over the folds, and (loss, y*) of each."""
-    log_penalty = jnp.broadcast_to(model.sign * log_values, (size,))
+    log_penalty = model.sign * log_values[layout.number]
 
-    def split(solution, training, validation):
-        return _split_loss(model, log_penalty, *solution, training, validation)
+    def split(solution, rows):
+        return _split_loss(model, log_penalty, layout, *solution, rows)
 
-    losses, y = jax.vmap(split)(solutions, training, validation)
+    axes: Any = _ONE_DESIGN if one_design else _OWN_DESIGNS
+    losses, y = jax.vmap(split, in_axes=(0, axes))(solutions, rows)
     return jnp.mean(losses), (losses, y)
 
 
-def _gradient(model: Model, size: int, log_values, *args):
+def _gradient(model: Model, one_design: bool, log_values, *args):
     """((F, (losses, y*)), ∂F/∂h) for log hyperparameters h (s,), in reverse mode."""
-    return jax.value_and_grad(partial(_criterion, model, size), has_aux=True)(log_values, *args)
+    value = partial(_criterion, model, one_design)
+    return jax.value_and_grad(value, has_aux=True)(log_values, *args)
 
 
-def _curve(model: Model, size: int, log_value, *args):
-    """F, F', F'' in one log hyperparameter, with losses and y* differentiated as well.
+def _curve(model: Model, one_design: bool, log_value, *args):
+    """F, F', F'' in one log hyperparameter (1,), with losses and y* differentiated as well.
 
     Forward over forward: three triples (F, (losses, y*)), the value and both derivatives.
     """
     unit = jnp.ones_like(log_value)
 
     def value(h):
-        return _criterion(model, size, h, *args)
+        return _criterion(model, one_design, h, *args)
 
     def first(h):
         return jax.jvp(value, (h,), (unit,))
@@ -109,12 +152,10 @@ _PROGRAMS = {
     for function in (_gradient, _curve)
     for quick in (True, False)
 }
-_FEW = 20_000_000  # numbers in the stacked designs
 
 
-def _run(function, model, size, log_values, solutions, training, validation):
-    quick = training.design.size + validation.design.size <= _FEW
-    return _PROGRAMS[function, quick](model, size, log_values, solutions, training, validation)
+def _run(function, quick, *args):
+    return _PROGRAMS[function, quick](*args)
 
 
 gradient = partial(_run, _gradient)

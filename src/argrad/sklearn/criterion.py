@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from argrad import SolveError
 from argrad.sklearn import compiled
-from argrad.sklearn.folds import Folds, Rows
+from argrad.sklearn.condensed import condense
+from argrad.sklearn.device import OnDevice
+from argrad.sklearn.folds import Fold, Folds
+from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.lower import LowerError, LowerProblem, LowerSolution
 from argrad.sklearn.models import Model
 from argrad.sklearn.precision import double_precision
@@ -58,102 +62,128 @@ class _Path:
 class Criterion:
     """F(h) = mean over folds of the mean validation loss of the model fitted at e^h.
 
-    Calling it with h of shape (1,), for one hyperparameter shared by all features, or (d,), for
-    one a feature, solves the k lower problems, started from the nearest ones solved before, and
-    differentiates F at all of them at once.
+    `hyperparameter` says which of the numbers e^h penalises which coefficient. Calling the
+    criterion with h of shape (s,) solves the k lower problems, started from the nearest ones
+    solved before, and differentiates F at all of them at once. Means are weighted where rows have
+    weights.
 
     Raises `argrad.SolveError` where a lower problem has no solution to be found, or the
-    derivative does not exist.
+    derivative does not exist; ValueError where the hyperparameter does not fit the columns, or
+    there are more than 5000 coefficients.
     """
 
     model: Model
     folds: Folds
-    shared: bool
+    hyperparameter: Hyperparameter
     _paths: list[_Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        size = self._zero().shape[1]
-        if size > _MOST:
+        d, t = len(self.folds.features), self.folds.each[0].target.shape[1]
+        m = self.model.outputs(t)
+        self._free = self.model.free(d, m, self.folds.fit_intercept)
+        if self._free.sum() > _MOST:
             raise ValueError(
-                f"the model has {size} coefficients, and a search by gradient holds a Hessian of "
-                f"at most {_MOST}: select or combine columns first, for example with PCA in the "
-                "Pipeline."
+                f"the model has {self._free.sum()} coefficients, and a search by gradient holds a "
+                f"Hessian of at most {_MOST}: select or combine columns first, for example with "
+                "PCA in the Pipeline."
             )
+        index = self.hyperparameter.index(self.folds.features, t)
+        self._number = np.broadcast_to(index, (d, m))
+        each = [_weighed(fold, self.model, i) for i, fold in enumerate(self.folds.each)]
+        self._start = np.stack([self._begin(fold) for fold in each])
+        folds = replace(self.folds, each=each)
+        if self.model.squares:
+            folds = condense(folds)
+        self._natural = _natural_log_penalty(folds, self.model)
         self._problems = [
-            LowerProblem(self.model, *self.folds.training.fold(i)) for i in range(self.folds.count)
+            LowerProblem(self.model, fold.design, fold.target, fold.training, self._free)
+            for fold in folds.each
         ]
+        self._one_design = folds.one_design
+        entry = np.full(self._free.shape, self._free.sum())
+        entry[self._free] = np.arange(self._free.sum())
         with double_precision():
-            self._training = _on_device(self.folds.training)
-            self._validation = _on_device(self.folds.validation)
+            self._layout = compiled.Layout(jnp.asarray(entry), jnp.asarray(self._number))
+            self._device = OnDevice(folds)
 
     @property
     def features(self) -> int:
         """d, the number of penalised columns."""
         return len(self.folds.features)
 
+    @property
+    def size(self) -> int:
+        """s, the number of hyperparameters."""
+        return int(self._number.max()) + 1
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is a single one, and evaluations have a curvature."""
+        return self.size == 1
+
     def start(self) -> np.ndarray:
-        """Where to begin, h of shape (d,): a penalty of a few per cent of the loss' curvature."""
-        return self.model.sign * (self._natural_log_penalty() + np.log(_START))
-
-    def _natural_log_penalty(self) -> np.ndarray:
-        """Logarithms (d,) of the curvature that the training loss has in each coefficient at 0.
-
-        Penalties mean something in comparison with these only; they follow every change of
-        units. A column that does not vary is given the mean of the others.
-        """
-        training = self.folds.training
-        z = np.zeros((1, training.target.shape[2]))
-        curvature = np.diagonal(self.model.curvature(z, self.model.mean(z))[0]).mean()
-        columns = training.design[..., : self.features]
-        squares = np.einsum("knj,knj,kn->j", columns, columns, training.weight)
-        natural = curvature * squares / self.folds.count
-        varies = natural > 0
-        if not varies.any():
-            return np.zeros(self.features)
-        return np.log(np.where(varies, natural, natural[varies].mean()))
+        """Where to begin, h of shape (s,): a penalty of a few per cent of the loss' curvature."""
+        numbers = self._number[:, : self._natural.shape[1]].ravel()
+        sums = np.bincount(numbers, self._natural.ravel(), minlength=self.size)
+        mean = sums / np.bincount(numbers, minlength=self.size)
+        return self.model.sign * (mean + np.log(_START))
 
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)
         found = self._solve(h)
         program = compiled.curve if self.shared else compiled.gradient
+        results = []
         with double_precision():
-            y, inverse = (jnp.asarray(np.stack(each)) for each in zip(*found, strict=True))
-            solutions = compiled.Solutions(y, inverse)
-            result = program(
-                self.model, self.features, h, solutions, self._training, self._validation
-            )
-        return self._evaluation(h, result)
+            for part, rows in self._device.batches():
+                y, inverse = (
+                    jnp.asarray(np.stack(each)) for each in zip(*found[part], strict=True)
+                )
+                solutions = compiled.Solutions(y, inverse)
+                result = program(
+                    self._device.few,
+                    self.model,
+                    self._one_design,
+                    h,
+                    self._layout,
+                    solutions,
+                    rows,
+                )
+                results.append(jax.tree.map(np.asarray, result))
+        return self._evaluation(h, _joined(results, self.shared))
 
     def _evaluation(self, h: np.ndarray, result) -> Evaluation:
         if self.shared:
             (value, (losses, y)), (slope, (_, y1)), (second, (_, y2)) = result
-            gradient, curvature = np.atleast_1d(np.asarray(slope)), float(second)
-            derivatives = np.asarray(y1), np.asarray(y2)
+            gradient, curvature = np.atleast_1d(slope), float(second)
+            derivatives = y1, y2
         else:
             (value, (losses, y)), gradient = result
-            gradient, curvature, derivatives = np.asarray(gradient), None, None
+            curvature, derivatives = None, None
         numbers = np.concatenate([np.atleast_1d(value), gradient, np.atleast_1d(curvature or 0.0)])
         if not np.all(np.isfinite(numbers)):
             raise SolveError(
                 f"the criterion has no finite derivative at {self._where(h)}: raise the lower "
                 "bound of the penalty, or scale the columns."
             )
-        self._paths.append(_Path(h, np.asarray(y), derivatives))
-        return Evaluation(h, float(value), np.asarray(losses), gradient, curvature)
+        self._paths.append(_Path(h, y, derivatives))
+        return Evaluation(h, float(value), losses, gradient, curvature)
 
     def _solve(self, h: np.ndarray) -> list[LowerSolution]:
-        log_penalty = np.broadcast_to(self.model.sign * h, (self.features,))
+        log_penalty = self.model.sign * h[self._number]
         if self._paths:
             nearest = min(self._paths, key=lambda path: np.linalg.norm(path.log_values - h))
             starts = nearest.predict(h)
         else:
-            starts = [self._zero()]
-        one = self.folds.training.design[0].size <= _ONE_THREAD
-        found = []
+            starts = [self._start]
+        one = max(problem.design.columns.size for problem in self._problems) <= _ONE_THREAD
+        found: list[LowerSolution] = []
         with threadpool_limits(limits=1 if one else None, user_api="blas"):
             for i, problem in enumerate(self._problems):
+                places = [start[i] for start in starts]
+                if found and not self._paths:  # folds have most of their rows in common
+                    places.append(found[-1].y)
                 try:
-                    found.append(problem.solve(log_penalty, [start[i] for start in starts]))
+                    found.append(problem.solve(log_penalty, places))
                 except LowerError as failure:
                     raise SolveError(
                         f"the model cannot be fitted on the training rows of fold {i} at "
@@ -162,11 +192,11 @@ class Criterion:
                     ) from None
         return found
 
-    def _zero(self) -> np.ndarray:
-        k, _, p = self.folds.training.design.shape
-        m = self.folds.training.target.shape[2]
-        pinned = self.model.shift_invariant and p > self.features
-        return np.zeros((k, p * m - pinned))
+    def _begin(self, fold: Fold) -> np.ndarray:
+        """Coefficients of zero, and what the model says of the intercepts: y (q,)."""
+        w = np.zeros(self._free.shape)
+        w[-1] = self.model.start(fold.target, fold.training)
+        return w[self._free]
 
     def _where(self, h: np.ndarray) -> str:
         values = np.exp(h)
@@ -176,5 +206,46 @@ class Criterion:
         return f"{name} between {values.min():.6g} and {values.max():.6g}"
 
 
-def _on_device(rows: Rows) -> compiled.Data:
-    return compiled.Data(*(jnp.asarray(a) for a in (rows.design, rows.target, rows.weight)))
+def _weighed(fold: Fold, model: Model, i: int) -> Fold:
+    """A fold whose training weights are those of the lower problem."""
+    try:
+        return replace(fold, training=model.row_weights(fold.target, fold.training))
+    except ValueError as error:
+        raise ValueError(f"fold {i}: {error}") from None
+
+
+def _natural_log_penalty(folds: Folds, model: Model) -> np.ndarray:
+    """Logarithms (d, t) of the curvature that the training loss has in each coefficient at 0.
+
+    Penalties mean something in comparison with these only; they follow every change of units. A
+    column that does not vary is given the mean of the others.
+    """
+    natural = np.mean([_natural(fold, model) for fold in folds.each], axis=0)
+    varies = natural > 0
+    if not varies.any():
+        return np.zeros(natural.shape)
+    return np.log(np.where(varies, natural, natural[varies].mean()))
+
+
+def _natural(fold: Fold, model: Model) -> np.ndarray:
+    t = fold.target.shape[1]
+    intercepts = model.start(fold.target, fold.training)
+    z = np.broadcast_to(intercepts, (len(fold.target), len(intercepts)))
+    curvature = model.expected_curvature(z, fold.target)
+    weight = fold.training[:, None] * np.einsum("naa->na", curvature)[:, :t]
+    return fold.design.squares(weight)
+
+
+def _joined(results: list, shared: bool) -> tuple:
+    """The result for all folds from those of batches of as many folds each."""
+    if shared:
+        return tuple(_mean(order) for order in zip(*results, strict=True))
+    pairs, gradients = zip(*results, strict=True)
+    return _mean(pairs), np.mean(gradients, axis=0)
+
+
+def _mean(pairs) -> tuple:
+    """Of pairs (F, (losses, y*)) of batches: that of all folds."""
+    values, parts = zip(*pairs, strict=True)
+    losses, y = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return np.mean(values), (losses, y)

@@ -1,53 +1,57 @@
-"""Cross-validation folds as stacked arrays, each preprocessed on its own training rows."""
+"""Cross-validation folds, each preprocessed on its own training rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from argrad.sklearn.designs import as_design
+from argrad.sklearn.centred import Centred
+from argrad.sklearn.designs import Matrix, as_design
 
 Split = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of k folds, filled up to one length with rows of weight zero.
+class Fold:
+    """Rows with two weights each: in `training` (n,), and in `validation` (n,), which sum to 1.
 
-    `design` (k, n, p) ends with a column of ones if there is an intercept; `target` is
-    (k, n, m), `weight` (k, n); `counts` holds the true numbers of rows.
+    A row that is not in a part has weight zero in it; one that is drawn several times counts as
+    often.
     """
 
-    design: np.ndarray
+    design: Centred
     target: np.ndarray
-    weight: np.ndarray
-    counts: np.ndarray
-
-    def fold(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Design and target of fold i without the rows that fill up."""
-        return self.design[i, : self.counts[i]], self.target[i, : self.counts[i]]
+    training: np.ndarray
+    validation: np.ndarray
 
 
 @dataclass(frozen=True)
 class Folds:
-    """Training and validation rows of every fold, and the names of the design's columns.
+    """The folds, whether the model has an intercept, and the names of the design's columns.
 
-    Training weights are 1; those of validation 1/count, so that sums are means.
+    `weight` (n,) is that of each row by itself, where all folds are weights of one matrix.
     """
 
-    training: Rows
-    validation: Rows
+    each: list[Fold]
+    fit_intercept: bool
     features: list[str]
+    weight: np.ndarray | None = None
 
     @property
     def count(self) -> int:
         """k."""
-        return len(self.training.counts)
+        return len(self.each)
+
+    @property
+    def one_design(self) -> bool:
+        """Whether all folds are weights of one matrix."""
+        return self.weight is not None
 
 
 def stack_folds(
@@ -57,68 +61,82 @@ def stack_folds(
     target: np.ndarray,
     splits: Sequence[Split],
     fit_intercept: bool,
+    sample_weight: np.ndarray | None = None,
 ) -> Folds:
-    """Preprocess and stack the folds.
+    """The folds of X (n, d), dense or sparse, with weights (n,), 1 if None.
 
-    `preprocess` is an unfitted transformer (cloned for each fold) or None. Where there is an
+    `preprocess` is an unfitted transformer (cloned for each fold) or None; without, the folds
+    share one matrix. Rows of weight zero are left out, of preprocessing too. Where there is an
     intercept, the columns are centred on the training rows: the intercept takes that up, and the
     lower problem is better conditioned.
 
-    Raises ValueError where a design is not numeric, finite and dense, or its width differs
-    between folds.
+    Raises ValueError where a design is not numeric and finite, its width differs between folds, or
+    a part of a fold has no row with a positive weight.
     """
-    training, validation, names = [], [], []
-    for i, (train, valid) in enumerate(splits):
-        raw = _safe_indexing(X, train), _safe_indexing(X, valid)
-        fitted = None
-        if preprocess is not None:
-            fitted = clone(preprocess)
-            raw = fitted.fit_transform(raw[0], y[train]), fitted.transform(raw[1])
-        where = "X" if fitted is None else f"the preprocessed X of fold {i}"
-        design, held_out = as_design(raw[0], where), as_design(raw[1], where)
-        if fit_intercept:
-            centre = design.mean(axis=0)
-            design, held_out = design - centre, held_out - centre
-        training.append(design)
-        validation.append(held_out)
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    used = [_with_weight(split, weight, i) for i, split in enumerate(splits)]
+    if preprocess is None:
+        columns = as_design(X)
+        ones = np.ones(len(y))
+        each = [
+            _fold(columns, ones, target, weight, train, valid, fit_intercept)
+            for train, valid in used
+        ]
+        return Folds(each, fit_intercept, feature_names(None, X, columns.shape[1]), weight)
+    each, names = [], []
+    for i, (train, valid) in enumerate(used):
+        fitted = clone(preprocess)
+        parts = (
+            fitted.fit_transform(_safe_indexing(X, train), y[train]),
+            fitted.transform(_safe_indexing(X, valid)),
+        )
+        designs = [as_design(part, f"the preprocessed X of fold {i}") for part in parts]
+        columns = (
+            sparse.csr_array(sparse.vstack(designs))
+            if sparse.issparse(designs[0])
+            else np.vstack(designs)
+        )
+        rows = np.concatenate([train, valid])
+        positions = np.arange(len(train)), np.arange(len(train), len(rows))
+        ones = np.ones(len(rows))
+        each.append(_fold(columns, ones, target[rows], weight[rows], *positions, fit_intercept))
         if i == 0:
-            names = feature_names(fitted, X, design.shape[1])
-    widths = sorted({design.shape[1] for design in training})
+            names = feature_names(fitted, X, columns.shape[1])
+    widths = sorted({fold.design.shape[1] - 1 for fold in each})
     if len(widths) > 1:
         raise ValueError(
             f"preprocessing gives {widths[0]} columns in one fold and {widths[-1]} in another, "
             "so the folds have no model in common: fix the columns beforehand, for example with "
             "OneHotEncoder(categories=...)."
         )
-
-    def stack(designs: list[np.ndarray], rows: list[np.ndarray], weight: Callable[[int], float]):
-        return _stack(designs, [target[index] for index in rows], weight, fit_intercept)
-
-    return Folds(
-        stack(training, [train for train, _ in splits], lambda count: 1.0),
-        stack(validation, [valid for _, valid in splits], lambda count: 1.0 / count),
-        names,
-    )
+    return Folds(each, fit_intercept, names)
 
 
-def _stack(
-    designs: list[np.ndarray],
-    targets: list[np.ndarray],
-    weight: Callable[[int], float],
+def _with_weight(split: Split, weight: np.ndarray, fold: int) -> Split:
+    train, valid = (np.asarray(part)[weight[part] > 0] for part in split)
+    for part, rows in (("training", train), ("validation", valid)):
+        if not len(rows):
+            raise ValueError(
+                f"no {part} row of fold {fold} has a positive weight: shuffle the folds, or leave "
+                "out the rows whose weight is 0."
+            )
+    return train, valid
+
+
+def _fold(
+    columns: Matrix,
+    ones: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    train: np.ndarray,
+    valid: np.ndarray,
     fit_intercept: bool,
-) -> Rows:
-    counts = np.array([len(design) for design in designs])
-    shape = (len(designs), counts.max())
-    d, m = designs[0].shape[1], targets[0].shape[1]
-    rows = Rows(
-        np.zeros((*shape, d + fit_intercept)), np.zeros((*shape, m)), np.zeros(shape), counts
-    )
-    for i, (design, target) in enumerate(zip(designs, targets, strict=True)):
-        rows.design[i, : counts[i], :d] = design
-        rows.design[i, : counts[i], d:] = 1.0
-        rows.target[i, : counts[i]] = target
-        rows.weight[i, : counts[i]] = weight(counts[i])
-    return rows
+) -> Fold:
+    n, d = columns.shape
+    training = weight * np.bincount(train % n, minlength=n)
+    validation = weight * np.bincount(valid % n, minlength=n)
+    centre = training @ columns / training.sum() if fit_intercept else np.zeros(d)
+    return Fold(Centred(columns, centre, ones), target, training, validation / validation.sum())
 
 
 def feature_names(fitted: Any | None, X: Any, width: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The lower problem of one fold: damped Newton on a generalised linear model.
+"""The lower problem of one fold: damped Newton on a linear model with a smooth loss.
 
 On the host, in NumPy: for the sizes that are cross-validated, compiling such a loop takes longer
 than all the fits of a search. Its last factor goes along to the compiled derivative.
@@ -7,11 +7,12 @@ than all the fits of a search. Its last factor goes along to the compiled deriva
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from argrad.sklearn.centred import Centred
 from argrad.sklearn.models import Model
 
 _STEPS = 200
@@ -34,87 +35,108 @@ class LowerSolution(NamedTuple):
 
 @dataclass(frozen=True)
 class LowerProblem:
-    """f(y; θ) = Σ_i ℓ(z_i, u_i) + ½ Σ_j e^θ_j ‖w_j‖² for one fold's training rows.
+    """f(y; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_jc e^θ_jc w_jc² for one fold's rows, with z = A w.
 
-    `design` is (n, p), the last column ones if p exceeds the length of θ; y is the (p, m) matrix
-    of coefficients and intercepts row by row, without the last entry where an intercept is
-    pinned to zero.
+    A is the `design` (n, d + 1), and w the (d + 1, m) matrix of coefficients and intercepts, of
+    which y holds, row by row, the entries that are `free` (d + 1, m); the others are zero.
     """
 
     model: Model
-    design: np.ndarray
+    design: Centred
     target: np.ndarray
+    weight: np.ndarray
+    free: np.ndarray
 
     def solve(self, log_penalty: np.ndarray, starts: list[np.ndarray]) -> LowerSolution:
-        """Minimise from the best of the `starts`; raise LowerError without convergence."""
-        ridge = self._ridge(log_penalty)
-        values = [self._value(y, ridge) for y in starts]
-        y, value = starts[int(np.argmin(values))], float(np.min(values))
+        """Minimise for θ (d, m) from the best of the `starts`; LowerError without convergence."""
+        ridge = self.ridge(log_penalty)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._newton(ridge, starts)
+
+    def _newton(self, ridge: np.ndarray, starts: list[np.ndarray]) -> LowerSolution:
+        predictors = [self.predictor(y) for y in starts]
+        values = [self._value(z, y, ridge) for z, y in zip(predictors, starts, strict=True)]
+        values = [v if np.isfinite(v) else np.inf for v in values]
+        best = int(np.argmin(values))
+        z, y, value = predictors[best], starts[best], values[best]
         size = np.inf
         for _ in range(_STEPS):
-            gradient, hessian = self._derivatives(y, ridge)
-            factor = self._factor(hessian)
+            gradient = self.gradient(z, y, ridge)
+            factor, exact = self._factor(z, ridge)
             step = -cho_solve(factor, gradient, check_finite=False)
             decrement = -float(gradient @ step)
             rounding = 1e-14 * (1.0 + abs(value))
-            alpha, trial = 1.0, self._value(y + step, ridge)
-            while trial > value - 1e-4 * alpha * decrement + rounding and alpha > 1e-10:
+            change = self.predictor(step)
+            alpha, trial = 1.0, self._value(z + change, y + step, ridge)
+            # A trial that is not a number is not lower.
+            while not trial <= value - 1e-4 * alpha * decrement + rounding and alpha > 1e-10:
                 alpha /= 2
-                trial = self._value(y + alpha * step, ridge)
-            y, value = y + alpha * step, trial
+                trial = self._value(z + alpha * change, y + alpha * step, ridge)
+            if not np.isfinite(trial):
+                raise LowerError("its objective is not finite anywhere near")
+            z, y, value = z + alpha * change, y + alpha * step, trial
             before, size = size, float(np.linalg.norm(step))
             length = np.linalg.norm(y)
             # Near the solution steps shrink by far more than half, until only rounding is left.
             rounded = size <= _ROUNDED * length and size >= 0.5 * before
             if size <= _SHORT * length or rounded or size == 0:
-                inverse = cho_solve(factor, np.eye(len(y)), check_finite=False)
-                return LowerSolution(y, inverse)
+                if not exact:
+                    raise LowerError("where its gradient is zero there is no minimum")
+                return LowerSolution(y, cho_solve(factor, np.eye(len(y)), check_finite=False))
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")
 
-    def _ridge(self, log_penalty: np.ndarray) -> np.ndarray:
+    def ridge(self, log_penalty: np.ndarray) -> np.ndarray:
         """The quadratic penalty of each entry of y."""
-        p, m = self.design.shape[1], self.target.shape[1]
-        ridge = np.zeros((p, m))
-        ridge[: len(log_penalty)] = np.exp(log_penalty)[:, None]
-        return self._pin(ridge.ravel(), p > len(log_penalty))
+        ridge = np.zeros(self.free.shape)
+        ridge[:-1] = np.exp(log_penalty)
+        return ridge[self.free]
 
-    def _pin(self, flat: np.ndarray, intercept: bool) -> np.ndarray:
-        return flat[:-1] if intercept and self.model.shift_invariant else flat
+    def matrix(self, y: np.ndarray) -> np.ndarray:
+        """y as coefficients and intercepts."""
+        w = np.zeros(self.free.shape)
+        w[self.free] = y
+        return w
 
-    def _matrix(self, y: np.ndarray) -> np.ndarray:
-        shape = (self.design.shape[1], self.target.shape[1])
-        return np.append(y, np.zeros(np.prod(shape) - len(y))).reshape(shape)
+    def predictor(self, y: np.ndarray) -> np.ndarray:
+        """z (n, m)."""
+        return self.design.times(self.matrix(y))
 
-    def _value(self, y: np.ndarray, ridge: np.ndarray) -> float:
-        loss = self.model.loss(self.design @ self._matrix(y), self.target, np)
-        return float(loss.sum() + 0.5 * np.sum(ridge * y**2))
+    def _value(self, z: np.ndarray, y: np.ndarray, ridge: np.ndarray) -> float:
+        losses = self.model.loss(z, self.target, np)
+        # A row without weight may lie where ℓ is infinite.
+        loss = np.sum(np.where(self.weight > 0, self.weight * losses, 0.0))
+        return float(loss + 0.5 * np.sum(ridge * y**2))
 
-    def _derivatives(self, y: np.ndarray, ridge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        q = len(y)
-        z = self.design @ self._matrix(y)
-        mean = self.model.mean(z)
-        gradient = (self.design.T @ (mean - self.target)).ravel()[:q] + ridge * y
-        hessian = weighted_gram(self.design, self.model.curvature(z, mean))[:q, :q]
-        hessian[np.diag_indices(q)] += ridge
-        return gradient, hessian
+    def gradient(self, z: np.ndarray, y: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+        """∂f/∂y (q,) at y, whose predictor is z."""
+        slope = self._weighed(self.model.gradient(z, self.target))
+        return self.design.transposed_times(slope)[self.free] + ridge * y
 
-    def _factor(self, hessian: np.ndarray):
+    def _hessian(self, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+        free = self.free.ravel()
+        hessian = self.design.gram(self._weighed(curvature))
+        if not free.all():
+            hessian = hessian[np.ix_(free, free)]
+        hessian[np.diag_indices(len(ridge))] += ridge
+        return hessian
+
+    def _weighed(self, rows: np.ndarray) -> np.ndarray:
+        weight = self.weight.reshape(-1, *[1] * (rows.ndim - 1))
+        return np.where(weight > 0, weight * rows, 0.0)
+
+    def _factor(self, z: np.ndarray, ridge: np.ndarray) -> tuple[Any, bool]:
+        """The Cholesky factor of the Hessian, or of what the model has in its place."""
+        model, target = self.model, self.target
+        hessian = self._hessian(model.curvature(z, target), ridge)
         try:
-            return cho_factor(hessian, lower=True, check_finite=False)
+            return cho_factor(hessian, lower=True, check_finite=False), True
+        except LinAlgError:
+            pass
+        try:
+            hessian = self._hessian(model.expected_curvature(z, target), ridge)
+            return cho_factor(hessian, lower=True, check_finite=False), False
         except LinAlgError:
             raise LowerError(
                 "its Hessian is singular to working precision: the penalty is too weak for "
                 "columns of this scale"
             ) from None
-
-
-def weighted_gram(design: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-    """Σ_i (x_i ⊗ I)ᵀ C_i (x_i ⊗ I) of shape (p m, p m), for C (n, m, m) and rows x_i of (n, p)."""
-    p, m = design.shape[1], curvature.shape[1]
-    gram = np.empty((p, m, p, m))
-    for a in range(m):
-        for b in range(a + 1):
-            block = design.T @ (curvature[:, a, b, None] * design)
-            gram[:, a, :, b] = block
-            gram[:, b, :, a] = block.T
-    return gram.reshape(p * m, p * m)

@@ -24,7 +24,7 @@ class Place:
     hyperparameter: Hyperparameter
     final: Any
     preprocess: Pipeline | None
-    model: type[Model]
+    model: Model
 
 
 def find_place(estimator: Any, params: Any) -> Place:
@@ -35,7 +35,6 @@ def find_place(estimator: Any, params: Any) -> Place:
         prefix = f"{step}__"
         preprocess = estimator[:-1] if len(estimator.steps) > 1 else None
     model = model_of(final)
-    model.check(final)
     tunable = prefix + model.parameter
     example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
     if not isinstance(params, Mapping):
@@ -49,8 +48,9 @@ def find_place(estimator: Any, params: Any) -> Place:
             raise ValueError(_unknown(name, tunable, estimator))
         if not isinstance(hyperparameter, Hyperparameter):
             raise TypeError(
-                f"params[{name!r}] must be Shared(low, high) or PerFeature(low, high), got "
-                f"{hyperparameter!r}: write for example {example}."
+                f"params[{name!r}] must be Shared(low, high), Grouped(groups, low, high), "
+                f"PerFeature(low, high) or PerClass(low, high), got {hyperparameter!r}: write for "
+                f"example {example}."
             )
     return Place(tunable, params[tunable], final, preprocess, model)
 

@@ -5,40 +5,116 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 
-from argrad.sklearn.hyperparameters import PerFeature
+from argrad.sklearn.centred import Centred
+from argrad.sklearn.designs import as_design
+from argrad.sklearn.folds import feature_names
+from argrad.sklearn.hyperparameters import Shared
+from argrad.sklearn.lower import LowerProblem
+from argrad.sklearn.models import Encoded, Model
 from argrad.sklearn.place import Place
 
 
-def refit(estimator: Any, place: Place, log_values: np.ndarray, X: Any, y: np.ndarray) -> Any:
+def refit(
+    estimator: Any,
+    place: Place,
+    log_values: np.ndarray,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None = None,
+) -> Any:
     """A clone of `estimator`, fitted with the hyperparameter at exp(`log_values`).
 
-    One penalty a feature is scikit-learn's single penalty on scaled columns: with
+    Rows of weight zero are left out; weights reach the last step only.
+
+    One penalty a feature or group is scikit-learn's single penalty on scaled columns: with
     s_j = λ_j^(−1/2), ½ Σ λ_j w_j² = ½ ‖v‖² for w = s v, and X w = (X s) v. The coefficients v that
     scikit-learn finds are mapped back to w, so that the estimator predicts from plain columns.
     Its parameter is set to the geometric mean of all, which the columns are scaled relative to.
+
+    One penalty a target Ridge has itself. One a class scikit-learn has not: there its estimator is
+    fitted with the geometric mean, and then given the coefficients of the lower problem.
     """
-    value = place.hyperparameter.value(log_values)
     fitted = clone(estimator)
-    if not isinstance(place.hyperparameter, PerFeature):
-        return fitted.set_params(**{place.name: value}).fit(X, y)
-    log_mean = float(np.log(value).mean())
-    fitted.set_params(**{place.name: float(np.exp(log_mean))})
-    scale = np.exp(-0.5 * place.model.sign * (np.log(value) - log_mean))
-    if not isinstance(fitted, Pipeline):
-        return _fit_scaled(fitted, X, y, scale)
+    if sample_weight is not None:
+        kept = np.flatnonzero(sample_weight)
+        X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
+    if isinstance(place.hyperparameter, Shared):
+        fitted.set_params(**{place.name: place.hyperparameter.value(log_values)})
+        step = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
+        return fitted.fit(X, y, **_weighed(sample_weight, step))
+    final, preprocess = fitted, None
+    if isinstance(fitted, Pipeline):
+        final = fitted.steps[-1][1]
     if place.preprocess is not None:
         preprocess = fitted[:-1]
         X = preprocess.fit_transform(X, y)
         # With a cache the fitted transformers are copies.
         fitted.steps[:-1] = preprocess.steps
-    _fit_scaled(fitted.steps[-1][1], X, y, scale)
+    model, encoded = place.model.for_target(y)
+    features = feature_names(preprocess, X, X.shape[1] if hasattr(X, "shape") else len(X[0]))
+    index = place.hyperparameter.index(features, encoded.values.shape[1])
+    values = place.hyperparameter.bounded(log_values)[index]
+    weights = _weighed(sample_weight)
+    if np.all(values == values[:, :1]):
+        _fit_scaled(final, model, values[:, 0], X, y, weights)
+    elif model.squares:
+        final.set_params(**{model.parameter: values[0]}).fit(X, y, **weights)
+    else:
+        final.set_params(**{model.parameter: _geometric_mean(values)}).fit(X, y, **weights)
+        _solve(final, model, encoded, model.sign * np.log(values), X, sample_weight)
     return fitted
 
 
-def _fit_scaled(model: Any, X: Any, y: np.ndarray, scale: np.ndarray) -> Any:
-    model.fit(X.astype(float) * scale if hasattr(X, "astype") else np.asarray(X) * scale, y)
-    model.coef_ = model.coef_ * scale
-    return model
+def _weighed(sample_weight: np.ndarray | None, step: str = "") -> dict[str, np.ndarray]:
+    return {} if sample_weight is None else {f"{step}sample_weight": sample_weight}
+
+
+def _geometric_mean(values: np.ndarray) -> float:
+    return float(np.exp(np.log(values).mean()))
+
+
+def _fit_scaled(
+    final: Any, model: Model, values: np.ndarray, X: Any, y: np.ndarray, weights: dict[str, Any]
+) -> None:
+    mean = _geometric_mean(values)
+    scale = np.exp(-0.5 * model.sign * np.log(values / mean))
+    final.set_params(**{model.parameter: mean}).fit(_scaled(X, scale), y, **weights)
+    final.coef_ = final.coef_ * scale
+    names = getattr(X, "columns", None)
+    if names is not None and not hasattr(final, "feature_names_in_"):
+        final.feature_names_in_ = np.asarray(names, dtype=object)
+
+
+def _scaled(X: Any, scale: np.ndarray) -> Any:
+    if sparse.issparse(X):
+        return X @ sparse.diags_array(scale)
+    # A DataFrame of pandas stays one, with its names.
+    return X.astype(float) * scale if hasattr(X, "astype") else np.asarray(X, float) * scale
+
+
+def _solve(
+    final: Any,
+    model: Model,
+    encoded: Encoded,
+    log_penalty: np.ndarray,
+    X: Any,
+    sample_weight: np.ndarray | None,
+) -> None:
+    """Give a fitted estimator the coefficients of the lower problem on all rows."""
+    columns, target = as_design(X), encoded.values
+    n, d = columns.shape
+    weight = model.row_weights(target, np.ones(n) if sample_weight is None else sample_weight)
+    intercept = bool(final.fit_intercept)
+    centre = weight @ columns / weight.sum() if intercept else np.zeros(d)
+    free = model.free(d, target.shape[1], intercept)
+    problem = LowerProblem(model, Centred(columns, centre, np.ones(n)), target, weight, free)
+    w = problem.matrix(problem.solve(log_penalty, [np.zeros(free.sum())]).y)
+    final.coef_ = w[:-1].T
+    if intercept:  # unique only up to a common shift; scikit-learn's sum to zero
+        intercepts = w[-1] - centre @ w[:-1]
+        final.intercept_ = intercepts - intercepts.mean()

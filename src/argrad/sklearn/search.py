@@ -22,7 +22,6 @@ from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import stack_folds
-from argrad.sklearn.hyperparameters import Shared
 from argrad.sklearn.limits import limits_of
 from argrad.sklearn.place import Place, find_place
 from argrad.sklearn.refit import refit
@@ -167,15 +166,13 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         routed = route_fit(self, scorers, metadata)
         weights = as_weights(routed.sample_weight, len(y))
         model, encoded = place.model.for_target(y)
-        if weights is not None:
-            raise ValueError("sample_weight is not supported yet: class weights neither.")
         splits = make_splits(self.cv, X, y, encoded.classes, routed.split, self.random_state)
 
         # What is tuned, and over which folds, is settled from here on.
         folds = stack_folds(
-            place.preprocess, X, y, encoded.values, splits, place.final.fit_intercept
+            place.preprocess, X, y, encoded.values, splits, place.final.fit_intercept, weights
         )
-        criterion = Criterion(model, folds, isinstance(place.hyperparameter, Shared))
+        criterion = Criterion(model, folds, place.hyperparameter)
         fits_each = folds.count * (2 if scorers.reported else 1)
         limits = limits_of(
             self.max_fits,
@@ -185,9 +182,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             fits_after=int(bool(self.refit)),
             default=12 if criterion.shared else 100,
         )
-        names = place.hyperparameter.names(place.name, folds.features)
+        names = place.hyperparameter.names(place.name, folds.features, encoded.outputs)
         record = Record(place, names, folds.count, fits_each, self.error_score)
-        fit = partial(_fit, self.estimator, place, X, y)
+        fit = partial(_fit, self.estimator, place, X, y, weights)
         self.scorer_ = scorers.as_attribute()
         tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
         run = Run(
@@ -249,7 +246,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         start = np.clip(criterion.start(), low, high)
         if criterion.shared:
             return shared_descent(low, high, float(start.mean()), self.tol or 1e-8)
-        size = np.ones(criterion.features)
+        size = np.ones(criterion.size)
         return projected_descent(low * size, high * size, start, self.tol or 1e-4)
 
     def _listen(self, told: dict[str, Any]) -> Any:
@@ -283,11 +280,20 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         return tags
 
 
-def _fit(estimator: Any, place: Place, X: Any, y: np.ndarray, h: np.ndarray, rows: Any) -> Any:
+def _fit(
+    estimator: Any,
+    place: Place,
+    X: Any,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    h: np.ndarray,
+    rows: Any,
+) -> Any:
     """The estimator with hyperparameters e^h, fitted on the rows at these positions, or all."""
     if rows is not None:
         X, y = _safe_indexing(X, rows), y[rows]
-    return refit(estimator, place, h, X, y)
+        weights = None if weights is None else weights[rows]
+    return refit(estimator, place, h, X, y, weights)
 
 
 def _told_metadata(weights: np.ndarray | None) -> dict[str, Any] | None:
@@ -310,10 +316,6 @@ def _checked(X: Any, y: Any, place: Place) -> tuple[Any, np.ndarray]:
             stacklevel=4,
         )
         y = y.ravel()
-    if y.ndim != 1:
-        raise ValueError(
-            f"y has shape {y.shape}, but one target is tuned at a time: give y of shape (n,)."
-        )
     if y.dtype == object and not any(isinstance(each, str) for each in y):
         y = np.array(y.tolist())  # numbers that a table kept as objects
     if len(y) < 2:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight
 
 from argrad.sklearn.models.logistic import LogisticModel, MultinomialModel
 
@@ -20,7 +21,7 @@ MODELS = [(LogisticModel(), 1), (MultinomialModel(), 4)]
 @pytest.mark.parametrize(("model", "outputs"), MODELS)
 def test_loss_is_scikit_learns_log_loss(model, outputs):
     z, labels, target = example(outputs)
-    chances = model.mean(z)
+    chances = model.gradient(z, target) + target
     if outputs == 1:
         chances = np.hstack([1 - chances, chances])
     expected = log_loss(labels, chances, labels=np.arange(chances.shape[1]))
@@ -28,17 +29,16 @@ def test_loss_is_scikit_learns_log_loss(model, outputs):
 
 
 @pytest.mark.parametrize(("model", "outputs"), MODELS)
-def test_mean_and_curvature_are_derivatives_of_the_loss(model, outputs):
+def test_gradient_and_curvature_are_derivatives_of_the_loss(model, outputs):
     z, _, target = example(outputs)
-    mean = model.mean(z)
-    curvature = model.curvature(z, mean)
+    gradient, curvature = model.gradient(z, target), model.curvature(z, target)
     for a in range(outputs):
         step = np.zeros(outputs)
         step[a] = 1e-5
         ahead, behind = z + step, z - step
         slope = (model.loss(ahead, target, np) - model.loss(behind, target, np)) / 2e-5
-        np.testing.assert_allclose((mean - target)[:, a], slope, atol=1e-9)
-        bend = (model.mean(ahead) - model.mean(behind)) / 2e-5
+        np.testing.assert_allclose(gradient[:, a], slope, atol=1e-9)
+        bend = (model.gradient(ahead, target) - model.gradient(behind, target)) / 2e-5
         np.testing.assert_allclose(curvature[:, a], bend, atol=1e-9)
 
 
@@ -51,11 +51,11 @@ def test_loss_of_sure_predictions_does_not_overflow(model, outputs):
 
 
 def test_labels_are_encoded_in_their_order():
-    model, encoded = LogisticModel.for_target(np.array(["b", "a", "b"], dtype=object))
+    model, encoded = LogisticModel().for_target(np.array(["b", "a", "b"], dtype=object))
     assert type(model) is LogisticModel
     assert encoded.classes.tolist() == ["a", "b"]
     assert encoded.values.ravel().tolist() == [1, 0, 1]
-    model, encoded = LogisticModel.for_target(np.array([3, 1, 2, 3]))
+    model, encoded = LogisticModel().for_target(np.array([3, 1, 2, 3]))
     assert type(model) is MultinomialModel
     assert encoded.values.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
@@ -65,13 +65,14 @@ def test_labels_are_encoded_in_their_order():
     [
         (np.ones(4), r"one class only, .*1\.0.*4 rows"),
         (np.array([0.0, np.nan, 1.0]), "nan in row 1"),
+        (np.eye(3), r"shape \(3, 3\)"),
         (np.array(["a", np.nan, "b"], dtype=object), "types float, str"),
         (np.array([0.5, 1.25, 2.0]), "no classes: use Ridge"),
     ],
 )
 def test_targets_that_are_no_classes(y, said):
     with pytest.raises(ValueError, match=said):
-        LogisticModel.for_target(y)
+        LogisticModel().for_target(y)
 
 
 @pytest.mark.parametrize(
@@ -80,21 +81,44 @@ def test_targets_that_are_no_classes(y, said):
         ({"penalty": "l1", "solver": "saga"}, "penalty='l1'"),
         ({"penalty": None}, "penalty=None"),
         ({"l1_ratio": 0.5, "solver": "saga"}, r"l1_ratio=0\.5"),
-        ({"class_weight": "balanced"}, "class_weight='balanced'.*class_weight=None"),
+        ({"class_weight": [1, 2]}, r"class_weight=\[1, 2\].*dictionary"),
         ({"solver": "liblinear"}, "liblinear penalises the intercept"),
         ({"solver": "liblinear", "fit_intercept": False, "dual": True}, "dual=True"),
     ],
 )
 def test_settings_that_cannot_be_honoured(settings, said):
     with pytest.raises(ValueError, match=said):
-        LogisticModel.check(LogisticRegression(**settings))
+        LogisticModel.of(LogisticRegression(**settings))
 
 
 def test_settings_that_can():
     for estimator in (
         LogisticRegression(),
         LogisticRegression(penalty="l2"),
+        LogisticRegression(class_weight="balanced"),
         LogisticRegression(solver="liblinear", fit_intercept=False),
         LogisticRegression(solver="saga", max_iter=7, random_state=0),
     ):
-        LogisticModel.check(estimator)
+        LogisticModel.of(estimator)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {"a": 2.0, "c": 0.5}])
+def test_class_weights_are_scikit_learns(class_weight):
+    y = np.array(list("aabbbbc"))
+    estimator = LogisticRegression(class_weight=class_weight)
+    model, encoded = LogisticModel.of(estimator).for_target(y)
+    expected = compute_sample_weight(class_weight, y)
+    np.testing.assert_allclose(model.row_weights(encoded.values, np.ones(7)), expected)
+    assert hash(model) == hash(LogisticModel.of(estimator).for_target(y)[0])
+
+
+def test_a_class_without_weight_is_refused():
+    model, encoded = LogisticModel().for_target(np.array([0, 0, 1]))
+    with pytest.raises(ValueError, match=r"class number 1 .*StratifiedKFold"):
+        model.row_weights(encoded.values, np.array([1.0, 1.0, 0.0]))
+
+
+def test_a_weight_of_a_class_that_is_not_there_is_refused():
+    model = LogisticModel.of(LogisticRegression(class_weight={"x": 1.0}))
+    with pytest.raises(ValueError, match=r"class_weight names 'x'.*'a', 'b'"):
+        model.for_target(np.array(["a", "b"]))

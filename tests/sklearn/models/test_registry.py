@@ -1,7 +1,14 @@
 import pytest
-from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    HuberRegressor,
+    Lasso,
+    LogisticRegression,
+    Ridge,
+    RidgeCV,
+)
 
 from argrad.sklearn.models import model_of
+from argrad.sklearn.models.huber import HuberModel
 from argrad.sklearn.models.logistic import LogisticModel, MultinomialModel
 from argrad.sklearn.models.ridge import RidgeModel
 
@@ -11,18 +18,27 @@ class Changed(Ridge):
 
 
 def test_models_are_found_by_exact_type():
-    assert model_of(Ridge()) is RidgeModel
-    assert model_of(LogisticRegression()) is LogisticModel
+    assert model_of(Ridge()) == RidgeModel()
+    assert model_of(LogisticRegression()) == LogisticModel()
+    assert model_of(HuberRegressor(epsilon=2.0)) == HuberModel(2.0)
 
 
-@pytest.mark.parametrize("estimator", [Lasso(), Changed(), Ridge, None])
+@pytest.mark.parametrize("estimator", [Lasso(), Changed(), None])
 def test_others_are_refused_with_the_list_of_those_that_can(estimator):
-    with pytest.raises(ValueError, match="Ridge and LogisticRegression can"):
+    with pytest.raises(ValueError, match=r"Ridge, LogisticRegression, .* and HuberRegressor can"):
         model_of(estimator)
 
 
-def test_models_are_equal_by_type():
+def test_the_nearest_name_is_suggested():
+    with pytest.raises(ValueError, match=r"RidgeCV cannot.* Do you mean Ridge"):
+        model_of(RidgeCV())
+    with pytest.raises(ValueError, match=r"give an instance, as Ridge\(\)"):
+        model_of(Ridge)
+
+
+def test_models_are_equal_by_type_and_settings():
     """Compiled criteria are kept by model."""
+    assert HuberModel(1.5) != HuberModel(1.35)
     assert RidgeModel() == RidgeModel()
     assert hash(LogisticModel()) == hash(LogisticModel())
     assert LogisticModel() != MultinomialModel()

@@ -11,11 +11,21 @@ def test_validation_loss_is_the_squared_error():
     np.testing.assert_allclose(RidgeModel().loss(z, u, np), [2.0, 0.125])
 
 
-def test_mean_and_curvature_are_derivatives_of_the_loss():
+def test_gradient_and_curvature_are_derivatives_of_the_loss():
     z, u = np.array([[1.0], [-2.0]]), np.array([[3.0], [2.5]])
     slope = (RidgeModel().loss(z + 1e-5, u, np) - RidgeModel().loss(z - 1e-5, u, np)) / 2e-5
-    np.testing.assert_allclose((RidgeModel().mean(z) - u).ravel(), slope, atol=1e-9)
+    np.testing.assert_allclose(RidgeModel().gradient(z, u).ravel(), slope, atol=1e-9)
     assert RidgeModel().curvature(z, z).tolist() == [[[1.0]], [[1.0]]]
+
+
+def test_several_targets():
+    y = np.random.default_rng(0).normal(size=(5, 2))
+    model, encoded = RidgeModel().for_target(y)
+    assert encoded.outputs == ["y0", "y1"]
+    z = np.zeros((5, 2))
+    np.testing.assert_allclose(model.validation_loss(z, y, np), (y**2).mean(axis=1))
+    with pytest.raises(ValueError, match="column 1 of y is 3 in all 5 rows"):
+        RidgeModel().for_target(np.column_stack([y[:, 0], np.full(5, 3.0)]))
 
 
 @pytest.mark.parametrize(
@@ -29,10 +39,10 @@ def test_mean_and_curvature_are_derivatives_of_the_loss():
 )
 def test_targets_that_cannot_be_learnt(y, said):
     with pytest.raises(ValueError, match=said):
-        RidgeModel.for_target(y)
+        RidgeModel().for_target(y)
 
 
 def test_positive_coefficients_cannot_be_honoured():
     with pytest.raises(ValueError, match=r"positive=True.*Set positive=False"):
-        RidgeModel.check(Ridge(positive=True))
-    RidgeModel.check(Ridge(solver="svd"))
+        RidgeModel.of(Ridge(positive=True))
+    RidgeModel.of(Ridge(solver="svd"))

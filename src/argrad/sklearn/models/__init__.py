@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from argrad.sklearn.models.base import Encoded, Model
+from argrad.sklearn.models.gamma import GammaModel
+from argrad.sklearn.models.huber import HuberModel
 from argrad.sklearn.models.logistic import LogisticModel
+from argrad.sklearn.models.poisson import PoissonModel
 from argrad.sklearn.models.ridge import RidgeModel
+from argrad.sklearn.models.tweedie import TweedieModel
 
-MODELS: tuple[type[Model], ...] = (RidgeModel, LogisticModel)
+MODELS: tuple[type[Model], ...] = (
+    RidgeModel,
+    LogisticModel,
+    PoissonModel,
+    GammaModel,
+    TweedieModel,
+    HuberModel,
+)
 
 __all__ = ["MODELS", "Encoded", "Model", "model_of"]
 
 
-def model_of(estimator: Any) -> type[Model]:
-    """The model of a scikit-learn estimator; ValueError if it is not one of them."""
+def model_of(estimator: Any) -> Model:
+    """The model of a scikit-learn estimator; ValueError if it has none, or for its settings."""
     for model in MODELS:
         # A subclass may have another objective.
         if type(estimator) is model.estimator:
-            return model
-    known = " and ".join(model.estimator.__name__ for model in MODELS)
+            return model.of(estimator)
+    names = [model.estimator.__name__ for model in MODELS]
+    kind = (estimator if isinstance(estimator, type) else type(estimator)).__name__
+    if kind in names:
+        made = "an instance" if isinstance(estimator, type) else "scikit-learn's own"
+        raise ValueError(f"{estimator!r} cannot be tuned by gradient: give {made}, as {kind}().")
+    near = difflib.get_close_matches(kind, names, n=1)
+    hint = f" Do you mean {near[0]}?" if near else ""
     raise ValueError(
-        f"{type(estimator).__name__} cannot be tuned by gradient: {known} can, alone or as the "
-        "last step of a Pipeline."
+        f"{kind} cannot be tuned by gradient.{hint} {', '.join(names[:-1])} and {names[-1]} can, "
+        "alone or as the last step of a Pipeline."
     )

@@ -1,11 +1,11 @@
-"""What the search must know of a model: a generalised linear one with a quadratic penalty.
+"""What the search must know of a model: a linear predictor, a loss of it, a quadratic penalty.
 
-The lower problem of every model here is, for a design Z (n, d), a target u (n, m), row weights
-r (n,) and log penalties θ (d,), with linear predictor z = Z w + b of shape (n, m),
+The lower problem of every model here is, for a design X (n, d), a target u (n, t), row weights
+r (n,) and log penalties θ (d, m), with linear predictor z = X w + b of shape (n, m),
 
-    f(w, b; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_j e^θ_j ‖w_j‖²
+    f(w, b; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_jc e^θ_jc w_jc²
 
-One model is one file that states ℓ, its mean and curvature, and which estimator it belongs to.
+One model is one file that states ℓ, its first two derivatives, and which estimator it belongs to.
 """
 
 from __future__ import annotations
@@ -19,54 +19,82 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Encoded:
-    """A target as the model computes with it: `values` (n, m) and, of a classifier, `classes`."""
+    """A target as the model computes with it: `values` (n, t) and, of a classifier, `classes`."""
 
     values: np.ndarray
     classes: np.ndarray | None = None
 
+    @property
+    def outputs(self) -> list[str]:
+        """What the columns of `values` are called."""
+        t = self.values.shape[1]
+        if self.classes is not None and t == len(self.classes):
+            return [str(label) for label in self.classes]
+        return [f"y{c}" for c in range(t)]
 
+
+@dataclass(frozen=True)
 class Model(ABC):
-    """A scikit-learn estimator seen as a lower problem. Models have no state, only types."""
+    """A scikit-learn estimator seen as a lower problem. Equal models share compiled criteria."""
 
     estimator: ClassVar[type]
     parameter: ClassVar[str]
     # θ = sign · log(parameter): −1 where the parameter is an inverse penalty.
     sign: ClassVar[int]
     loss_name: ClassVar[str]
-    # Whether z + c describes the same model as z: then one intercept is pinned to zero.
-    shift_invariant: ClassVar[bool] = False
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other)
-
-    def __hash__(self) -> int:  # compiled criteria are kept by model
-        return hash(type(self))
+    # Whether scikit-learn's loss is a weighted mean over the rows, not a sum.
+    averaged: ClassVar[bool] = False
+    # Whether ℓ is ½ ‖z − u‖²: then a triangular factor of the rows says all that they say.
+    squares: ClassVar[bool] = False
 
     @classmethod
-    @abstractmethod
-    def check(cls, estimator: Any) -> None:
-        """Raise ValueError for settings of the estimator that the lower problem cannot honour."""
+    def of(cls, estimator: Any) -> Model:
+        """The model of an estimator; ValueError for settings that it cannot honour."""
+        return cls()
 
-    @classmethod
     @abstractmethod
-    def for_target(cls, y: np.ndarray) -> tuple[Model, Encoded]:
+    def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         """The model for this target, and the target encoded; ValueError if it cannot be one."""
+
+    def outputs(self, t: int) -> int:
+        """m, the columns of the linear predictor, of a target with `t` columns."""
+        return t
+
+    def free(self, d: int, m: int, fit_intercept: bool) -> np.ndarray:
+        """Which entries of the coefficients and, in the last row, intercepts (d + 1, m) vary."""
+        free = np.ones((d + 1, m), dtype=bool)
+        free[d] = fit_intercept
+        return free
+
+    def start(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Intercepts (m,) from which, with coefficients 0, it is not far to the solution."""
+        del weight
+        return np.zeros(self.outputs(target.shape[1]))
+
+    def row_weights(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """r (n,) from the weights that the user gives rows of one fold's training."""
+        del target
+        return weight / weight.sum() if self.averaged else weight
 
     @abstractmethod
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
-        """ℓ, of shape (n,), from z and target (n, m); `xp` is numpy or jax.numpy."""
+        """ℓ, of shape (n,), from z (n, m) and target (n, t); `xp` is numpy or jax.numpy."""
 
     def validation_loss(self, z: Any, target: Any, xp: Any) -> Any:
-        """The loss that is reported, a multiple of ℓ unless a model says otherwise."""
+        """The loss that is reported, ℓ unless a model says otherwise."""
         return self.loss(z, target, xp)
 
     @abstractmethod
-    def mean(self, z: np.ndarray) -> np.ndarray:
-        """E[u | z], so that ∂ℓ/∂z = mean(z) − u (canonical link)."""
+    def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """∂ℓ/∂z, of shape (n, m)."""
 
     @abstractmethod
-    def curvature(self, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         """∂²ℓ/∂z², of shape (n, m, m)."""
+
+    def expected_curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """A positive semidefinite matrix in its place, where ℓ is not convex."""
+        return self.curvature(z, target)
 
 
 def refuse(estimator: Any, name: str, why: str, remedy: str) -> None:

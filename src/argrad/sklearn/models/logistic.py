@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_class_weight
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
 
 
+@dataclass(frozen=True)
 class LogisticModel(Model):
-    """Two classes: u in {0, 1}, ℓ(z, u) = log(1 + e^z) − u z."""
+    """Two classes: u in {0, 1}, ℓ(z, u) = log(1 + e^z) − u z.
+
+    `class_weight` multiplies the weights of the training rows, not of the validation rows: None,
+    "balanced", or pairs of a label and its weight.
+    """
+
+    class_weight: str | tuple[tuple[Any, float], ...] | None = None
 
     estimator = LogisticRegression
     parameter = "C"
@@ -20,7 +30,7 @@ class LogisticModel(Model):
     loss_name = "log loss"
 
     @classmethod
-    def check(cls, estimator: Any) -> None:
+    def of(cls, estimator: Any) -> Model:
         penalty = getattr(estimator, "penalty", "deprecated")
         if penalty not in ("l2", "deprecated"):
             why = "only the quadratic penalty has a smooth solution path"
@@ -29,18 +39,20 @@ class LogisticModel(Model):
         if ratio not in (None, 0, 0.0):
             why = "only the quadratic penalty has a smooth solution path"
             refuse(estimator, "l1_ratio", why, "Set l1_ratio=0.")
-        if estimator.class_weight is not None:
-            why = "the criterion weighs all rows alike"
-            refuse(estimator, "class_weight", why, "Set class_weight=None.")
         if estimator.solver == "liblinear" and estimator.fit_intercept:
             why = "liblinear penalises the intercept"
             refuse(estimator, "solver", why, "Set solver='lbfgs' or 'newton-cholesky'.")
         if estimator.solver == "liblinear" and estimator.dual:
             refuse(estimator, "dual", "the primal problem is solved", "Set dual=False.")
+        return cls(_hashable(estimator))
 
-    @classmethod
-    def for_target(cls, y: np.ndarray) -> tuple[Model, Encoded]:
+    def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         y = np.asarray(y)
+        if y.ndim != 1:
+            raise ValueError(
+                f"y has shape {y.shape}, but LogisticRegression learns one label a row: give y of "
+                "shape (n,)."
+            )
         if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
             row = int(np.flatnonzero(~np.isfinite(y))[0])
             raise ValueError(f"y holds {y[row]} in row {row}: leave out rows without a class.")
@@ -63,21 +75,80 @@ class LogisticModel(Model):
                 f"{classes[classes != np.round(classes)][0]!r}, which are no classes: use Ridge "
                 "for regression, or convert y to labels."
             )
+        weights = self._by_class(classes)
         if len(classes) == 2:
-            return LogisticModel(), Encoded(codes[:, None].astype(float), classes)
-        return MultinomialModel(), Encoded(np.eye(len(classes))[codes], classes)
+            return LogisticModel(weights), Encoded(codes[:, None].astype(float), classes)
+        return MultinomialModel(weights), Encoded(np.eye(len(classes))[codes], classes)
+
+    def _by_class(self, classes: np.ndarray) -> str | tuple[tuple[Any, float], ...] | None:
+        """`class_weight` by the position of each class instead of its label."""
+        if self.class_weight is None or isinstance(self.class_weight, str):
+            return self.class_weight
+        given = dict(self.class_weight)
+        unknown = [label for label in given if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown[0]!r}, but the classes in y are "
+                f"{', '.join(repr(each) for each in classes.tolist())}: leave it out."
+            )
+        return tuple((c, given.get(label, 1.0)) for c, label in enumerate(classes.tolist()))
+
+    def row_weights(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        codes = self._codes(target)
+        count = max(target.shape[1], 2)
+        missing = np.setdiff1d(np.arange(count), codes[weight > 0])
+        if len(missing):
+            raise ValueError(
+                f"no training row of class number {missing[0]} has a positive weight: use "
+                "StratifiedKFold, fewer folds, or leave out rare classes."
+            )
+        if self.class_weight is None:
+            return weight
+        by_class = (
+            self.class_weight if isinstance(self.class_weight, str) else dict(self.class_weight)
+        )
+        used = weight > 0
+        multiples = compute_class_weight(
+            by_class, classes=np.arange(count), y=codes[used], **_weighed(weight[used])
+        )
+        return weight * multiples[codes]
+
+    def _codes(self, target: np.ndarray) -> np.ndarray:
+        return target[:, 0].astype(int)
 
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         return xp.sum(xp.logaddexp(0.0, z) - target * z, axis=-1)
 
-    def mean(self, z: np.ndarray) -> np.ndarray:
-        return expit(z)
+    def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return expit(z) - target
 
-    def curvature(self, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        del z
-        return (mean * (1.0 - mean))[..., None]
+    def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        del target
+        return (expit(z) * expit(-z))[..., None]
 
 
+def _hashable(estimator: Any) -> str | tuple[tuple[Any, float], ...] | None:
+    """The setting `class_weight`, as something that compiled criteria can be kept by."""
+    given = estimator.class_weight
+    if given is None or given == "balanced":
+        return given
+    if not isinstance(given, dict):
+        refuse(
+            estimator,
+            "class_weight",
+            "it is none that scikit-learn has",
+            "Set it to None, 'balanced', or a dictionary of a weight a label.",
+        )
+    return tuple(given.items())
+
+
+def _weighed(weight: np.ndarray) -> dict[str, np.ndarray]:
+    """scikit-learn balances classes by their weights, before release 1.7 by their rows."""
+    known = "sample_weight" in signature(compute_class_weight).parameters
+    return {"sample_weight": weight} if known else {}
+
+
+@dataclass(frozen=True)
 class MultinomialModel(LogisticModel):
     """More classes: u one-hot, ℓ(z, u) = log Σ_c e^z_c − u·z, with one coefficient per class.
 
@@ -85,17 +156,24 @@ class MultinomialModel(LogisticModel):
     intercepts, which are not penalised, are unique only up to a common shift.
     """
 
-    shift_invariant = True
+    def free(self, d: int, m: int, fit_intercept: bool) -> np.ndarray:
+        free = super().free(d, m, fit_intercept)
+        free[d, m - 1] = False
+        return free
+
+    def _codes(self, target: np.ndarray) -> np.ndarray:
+        return np.argmax(target, axis=1)
 
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         top = xp.max(z, axis=-1, keepdims=True)
         total = xp.log(xp.sum(xp.exp(z - top), axis=-1)) + top[..., 0]
         return total - xp.sum(target * z, axis=-1)
 
-    def mean(self, z: np.ndarray) -> np.ndarray:
-        return softmax(z, axis=-1)
+    def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return softmax(z, axis=-1) - target
 
-    def curvature(self, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        del z
+    def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        del target
+        mean = softmax(z, axis=-1)
         diagonal = mean[..., None] * np.eye(mean.shape[-1])
         return diagonal - mean[:, :, None] * mean[:, None, :]

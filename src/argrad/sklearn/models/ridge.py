@@ -1,25 +1,32 @@
-"""Ridge regression: ‖y − Xw − b‖² + alpha ‖w‖²."""
+"""Ridge regression: ‖y − Xw − b‖² + Σ_c alpha_c ‖w_c‖², of one target or several."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
+from argrad.sklearn.models.numbers import as_numbers
 
 
+@dataclass(frozen=True)
 class RidgeModel(Model):
-    """ℓ(z, u) = ½ (z − u)², half of scikit-learn's, as is the penalty."""
+    """ℓ(z, u) = ½ ‖z − u‖², half of scikit-learn's, as is the penalty.
+
+    Validated by the squared error, its mean over the targets.
+    """
 
     estimator = Ridge
     parameter = "alpha"
     sign = 1
     loss_name = "mean squared error"
+    squares = True
 
     @classmethod
-    def check(cls, estimator: Any) -> None:
+    def of(cls, estimator: Any) -> Model:
         if estimator.positive:
             refuse(
                 estimator,
@@ -27,38 +34,23 @@ class RidgeModel(Model):
                 "its solution is not a smooth function of alpha",
                 "Set positive=False.",
             )
+        return cls()
 
-    @classmethod
-    def for_target(cls, y: np.ndarray) -> tuple[Model, Encoded]:
-        try:
-            values = np.asarray(y, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"Ridge needs numbers as target, got y = {y[0]!r}, ...: use LogisticRegression "
-                "for classes, or convert y to numbers."
-            ) from None
-        if not np.all(np.isfinite(values)):
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise ValueError(
-                f"y holds {values[row]} in row {row}: leave out the rows whose target is missing "
-                "or infinite."
-            )
-        if np.all(values == values[0]):
-            raise ValueError(
-                f"y is {values[0]:g} in all {len(values)} rows, so there is nothing to learn: "
-                "give a target that varies."
-            )
-        return cls(), Encoded(values[:, None])
+    def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
+        return self, Encoded(as_numbers(y, "Ridge", several=True))
+
+    def start(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return weight @ target / weight.sum()
 
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         return 0.5 * xp.sum((z - target) ** 2, axis=-1)
 
     def validation_loss(self, z: Any, target: Any, xp: Any) -> Any:
-        return 2.0 * self.loss(z, target, xp)
+        return xp.mean((z - target) ** 2, axis=-1)
 
-    def mean(self, z: np.ndarray) -> np.ndarray:
-        return z
+    def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return z - target
 
-    def curvature(self, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        del mean
-        return np.ones((*z.shape, 1))
+    def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        del target
+        return np.broadcast_to(np.eye(z.shape[1]), (*z.shape, z.shape[1]))
