@@ -63,7 +63,8 @@ def conjugate_gradients(
     1983). `largest` is a curvature known beforehand in the units of M, to judge others by.
     """
     tiny = curvature_threshold(b.size, b.dtype)
-    u = jnp.zeros_like(b) if u0 is None else u0
+    # Zeros made of b: XLA would fill others long before, and keep them through the lower solve.
+    u = 0 * b if u0 is None else u0
     r = b if u0 is None else b - matvec(u0)
     z = precondition(r)
     rz = r @ z

@@ -164,7 +164,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         del fn, args, options, aux_struct, tags
         flat, _ = ravel_pytree(y)
         self._target(flat.dtype)
-        zero = jnp.zeros((), flat.dtype)
+        nowhere, zero = 0 * flat, jnp.zeros((), flat.dtype)
         matrix_free = self._patience(flat.size) is None
         factor = None if matrix_free else no_factor(flat.size, flat.dtype)
         solved = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero + DEFINITE)
@@ -180,8 +180,8 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         )
         return NewtonState(
             base=flat,
-            step=jnp.zeros_like(flat),
-            hessian=Hessian(jnp.zeros_like(flat), factor, jnp.stack(solved)),
+            step=nowhere,
+            hessian=Hessian(nowhere, factor, jnp.stack(solved)),
             numbers=jnp.stack(progress),
         )
 
