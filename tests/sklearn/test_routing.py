@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn
 from argrad.sklearn import GradientSearchCV, Shared
-from argrad.sklearn.routing import as_weights, route_fit, route_score
+from argrad.sklearn.routing import route_fit, route_score
 from argrad.sklearn.scoring import scorers_of
 
 RANGE = Shared(1e-3, 1e3)
@@ -106,23 +106,3 @@ def test_the_score_is_routed(breast):
     expected = accuracy_score(y, search.predict(X), sample_weight=weights)
     assert search.score(X, y, sample_weight=weights) == expected
     assert expected != search.score(X, y)
-
-
-@pytest.mark.parametrize(
-    ("weights", "said"),
-    [
-        ([1.0, 2.0], r"shape \(2,\), but there are 3 rows"),
-        ([1.0, -2.0, 1.0], "holds -2 in row 1"),
-        ([1.0, 1.0, np.nan], "holds nan in row 2"),
-        ([0.0, 0.0, 0.0], "is 0 in every row"),
-        (["a", "b", "c"], "must hold numbers"),
-    ],
-)
-def test_weights_that_are_none(weights, said):
-    with pytest.raises(ValueError, match=said):
-        as_weights(weights, 3)
-
-
-def test_weights_as_numbers():
-    assert as_weights(None, 3) is None
-    np.testing.assert_array_equal(as_weights([1, 0, 2], 3), [1.0, 0.0, 2.0])

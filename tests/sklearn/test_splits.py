@@ -93,3 +93,12 @@ def test_splits_that_cannot_be_used(cv, classes, said):
         y = np.array([0] * 6 + [1] * 6)
     with pytest.raises(ValueError, match=said):
         make_splits(cv, X, y, classes, {})
+
+
+def test_rows_without_weight_do_not_count_for_their_class():
+    weights = np.where(CLASSES[Y] == 1, 0.0, 1.0)
+    weights[8] = 1.0  # one row of class 1, which is left out once
+    with pytest.raises(ValueError, match=r"of fold 0 with a positive sample_weight is of class .*1"):
+        make_splits(2, X, Y, CLASSES, {}, None, weights)
+    weights[10:] = 1.0
+    assert len(make_splits(2, X, Y, CLASSES, {}, None, weights)) == 2

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
@@ -120,27 +119,3 @@ def _fit_weights(estimator: Any, routed: Mapping[str, Any]) -> Any:
 
 def _merged(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {name: value for metadata in methods.values() for name, value in metadata.items()}
-
-
-def as_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
-    """Weights as an array (n,); ValueError unless they are finite, not negative, and not all 0."""
-    if sample_weight is None:
-        return None
-    try:
-        weights = np.asarray(sample_weight, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"sample_weight must hold numbers, got {sample_weight!r}.") from None
-    if weights.shape != (rows,):
-        raise ValueError(
-            f"sample_weight has shape {weights.shape}, but there are {rows} rows: give one weight "
-            f"a row, of shape ({rows},)."
-        )
-    wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
-    if len(wrong):
-        raise ValueError(
-            f"sample_weight holds {weights[wrong[0]]:g} in row {wrong[0]}: weights must be finite "
-            "and not negative; use 0 to leave a row out."
-        )
-    if not weights.any():
-        raise ValueError("sample_weight is 0 in every row: give a positive weight to some.")
-    return weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import datetime
@@ -12,21 +11,19 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags, indexable
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.delegation import ActsAsBest
-from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.inputs import as_weights, checked
 from argrad.sklearn.limits import limits_of
 from argrad.sklearn.place import Place, find_place
 from argrad.sklearn.refit import refit
 from argrad.sklearn.results import Record
-from argrad.sklearn.routing import as_weights, route_fit, route_score, router_of
+from argrad.sklearn.routing import route_fit, route_score, router_of
 from argrad.sklearn.running import Run
 from argrad.sklearn.scoring import FoldScoring, scorers_of
 from argrad.sklearn.splits import make_splits
@@ -151,9 +148,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     def fit(self, X: Any, y: Any = None, **metadata: Any) -> GradientSearchCV:
         """Search, and fit the best estimator on all rows.
 
-        `X` (n, d) is an array or DataFrame, `y` (n,) the target. Of the metadata, `groups` (n,)
-        goes to the splitter and `sample_weight` (n,) to the fits, the criterion and those scorers
-        that take it; with scikit-learn's metadata routing switched on, whatever was requested.
+        `X` (n, d) is an array, sparse or not, or a DataFrame, `y` (n,) the target, or (n, m) for
+        an estimator of several. Of the metadata, `groups` (n,) goes to the splitter and
+        `sample_weight` (n,) to the fits, the criterion and those scorers that take it; with
+        scikit-learn's metadata routing switched on, whatever was requested.
         Ctrl-C ends the search with the best so far; before the first point is solved
         KeyboardInterrupt is raised.
         """
@@ -162,11 +160,13 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self._check_settings()
         scorers = scorers_of(self.estimator, self.scoring)
         place = find_place(self.estimator, self.params)
-        X, y = _checked(X, y, place)
+        X, y = checked(X, y, place)
         routed = route_fit(self, scorers, metadata)
         weights = as_weights(routed.sample_weight, len(y))
         model, encoded = place.model.for_target(y)
-        splits = make_splits(self.cv, X, y, encoded.classes, routed.split, self.random_state)
+        splits = make_splits(
+            self.cv, X, y, encoded.classes, routed.split, self.random_state, weights
+        )
 
         # What is tuned, and over which folds, is settled from here on.
         folds = stack_folds(
@@ -276,6 +276,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         tags.estimator_type = inner.estimator_type
         tags.classifier_tags = deepcopy(inner.classifier_tags)
         tags.regressor_tags = deepcopy(inner.regressor_tags)
+        tags.input_tags.sparse = inner.input_tags.sparse
+        tags.target_tags = deepcopy(inner.target_tags)
         tags.target_tags.required = True
         return tags
 
@@ -298,32 +300,3 @@ def _fit(
 
 def _told_metadata(weights: np.ndarray | None) -> dict[str, Any] | None:
     return None if weights is None else {"sample_weight": weights}
-
-
-def _checked(X: Any, y: Any, place: Place) -> tuple[Any, np.ndarray]:
-    """X and y that can be indexed by row and are as long as each other."""
-    if y is None:
-        raise ValueError(
-            "GradientSearchCV requires y to be passed, but the target y is None: call fit(X, y)."
-        )
-    (X,) = indexable(X)
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        warnings.warn(
-            "A column-vector y was passed when a 1d array was expected: its shape is taken to be "
-            f"({len(y)},), which is that of y.ravel().",
-            DataConversionWarning,
-            stacklevel=4,
-        )
-        y = y.ravel()
-    if y.dtype == object and not any(isinstance(each, str) for each in y):
-        y = np.array(y.tolist())  # numbers that a table kept as objects
-    if len(y) < 2:
-        raise ValueError(
-            f"X and y have {len(y)} rows (n_samples={len(y)}): to learn and to validate takes at "
-            "least 2."
-        )
-    check_consistent_length(X, y)
-    if place.preprocess is None or sparse.issparse(X):
-        as_design(X)
-    return X, y

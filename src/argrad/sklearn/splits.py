@@ -19,6 +19,7 @@ def make_splits(
     classes: np.ndarray | None,
     metadata: Mapping[str, Any],
     random_state: Any = None,
+    sample_weight: np.ndarray | None = None,
 ) -> list[Split]:
     """The (train, validation) positions of every fold.
 
@@ -27,7 +28,8 @@ def make_splits(
     given beside X and y, such as `groups`.
 
     ValueError where there are fewer rows than folds, where a part is empty or out of range, where
-    a class is missing from the training rows of a fold, or where groups are missing.
+    a class is missing from the training rows of a fold, those without weight not counted, or
+    where groups are missing.
     """
     rows = len(y)
     cv = 5 if cv is None else cv
@@ -51,7 +53,7 @@ def make_splits(
     if not splits:
         raise ValueError(f"cv={cv!r} gives no folds: give at least one (train, validation) pair.")
     if classes is not None:
-        _check_classes(splits, y, classes)
+        _check_classes(splits, y, classes, sample_weight)
     return splits
 
 
@@ -110,11 +112,15 @@ def _positions(index: Any, rows: int, fold: int, part: str) -> np.ndarray:
     return index
 
 
-def _check_classes(splits: list[Split], y: np.ndarray, classes: np.ndarray) -> None:
+def _check_classes(
+    splits: list[Split], y: np.ndarray, classes: np.ndarray, sample_weight: np.ndarray | None
+) -> None:
+    counts = np.ones(len(y), dtype=bool) if sample_weight is None else sample_weight > 0
+    weighted = "" if sample_weight is None else " with a positive sample_weight"
     for i, (train, _) in enumerate(splits):
-        missing = np.setdiff1d(classes, y[train])
+        missing = np.setdiff1d(classes, y[train][counts[train]])
         if len(missing):
             raise ValueError(
-                f"no training row of fold {i} is of class {missing[0]!r}: use StratifiedKFold, "
-                "fewer folds, or leave out rare classes."
+                f"no training row of fold {i}{weighted} is of class {missing[0]!r}: use "
+                "StratifiedKFold, fewer folds, or leave out rare classes."
             )
