@@ -52,13 +52,13 @@ def test_what_cannot_be_tuned(estimator, params, said):
         find_place(estimator, params)
 
 
-@pytest.mark.parametrize("params", [None, [("alpha", RANGE)], "alpha"])
+@pytest.mark.parametrize("params", [[("alpha", RANGE)], "alpha"])
 def test_params_must_be_a_dictionary(params):
-    with pytest.raises(TypeError, match="params must be a dictionary"):
+    with pytest.raises(TypeError, match="params must be None, or a dictionary"):
         find_place(Ridge(), params)
 
 
 @pytest.mark.parametrize("value", [1.0, (1e-2, 1e2), [0.1, 1.0], None])
 def test_values_must_be_hyperparameters(value):
-    with pytest.raises(TypeError, match=r"must be Shared\(low, high\), Grouped.* or PerClass"):
+    with pytest.raises(TypeError, match=r"must be Shared\(low, high\), Grouped.* or Auto"):
         find_place(Ridge(), {"alpha": value})

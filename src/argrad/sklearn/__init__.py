@@ -7,7 +7,10 @@ except ImportError as error:
         'argrad.sklearn needs scikit-learn and pandas: pip install "argrad[sklearn]"'
     ) from error
 
+from argrad.sklearn.auto import Auto as Auto
 from argrad.sklearn.exports import to_optuna as to_optuna
+from argrad.sklearn.hyperparameters import Grouped as Grouped
+from argrad.sklearn.hyperparameters import PerClass as PerClass
 from argrad.sklearn.hyperparameters import PerFeature as PerFeature
 from argrad.sklearn.hyperparameters import Shared as Shared
 from argrad.sklearn.loggers import MLflowLogger as MLflowLogger

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import resample
 
-from argrad.sklearn.criterion import Criterion, Evaluation
-from argrad.sklearn.folds import Split
-from argrad.sklearn.granularity import (
-    SHARED,
-    Box,
-    BudgetError,
-    Candidate,
-    Decision,
-    decide,
-    restricted,
-    undecided,
-)
+from argrad.sklearn.granularity import Box, Candidate
 from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared
 
 # Bounds without any given: so many factors from where the search begins, at least.
@@ -104,28 +91,6 @@ class Auto(Hyperparameter):
         return PerFeature(low, high)
 
 
-@dataclass
-class Allowance:
-    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`."""
-
-    fits: float
-    deadline: float
-    used: int = 0
-
-    def spend(
-        self, criterion: Callable[[np.ndarray], Evaluation], fits_each: int
-    ) -> Callable[[np.ndarray], Evaluation]:
-        """The criterion, raising BudgetError where an evaluation would be one too many."""
-
-        def counted(log_values: np.ndarray) -> Evaluation:
-            if self.used + fits_each > self.fits or time.perf_counter() > self.deadline:
-                raise BudgetError
-            self.used += fits_each
-            return criterion(log_values)
-
-        return counted
-
-
 def affordable_rows(coefficients: int, one_gram: bool) -> int:
     """How many rows a decision may look at, for so many coefficients; none if it costs too much.
 
@@ -138,39 +103,3 @@ def affordable_rows(coefficients: int, one_gram: bool) -> int:
     passes = _CRITERIA / _EVALUATIONS if one_gram else 1.0
     rows = left / (p**2 * passes)
     return int(rows) if rows >= 2 * p else 0
-
-
-def settle(
-    auto: Auto,
-    criterion_for: Callable[[Sequence[Split]], Criterion],
-    splits: Sequence[Split],
-    strata: np.ndarray | None,
-    allowance: Allowance,
-) -> tuple[Hyperparameter, Decision]:
-    """What `auto` comes to on these splits, and how that was decided.
-
-    `criterion_for` makes criteria of one number a column. Where all rows would cost too much it is
-    decided on a part of them, drawn in proportion to `strata` (n,), the classes: that is the
-    cautious side, because more rows can bear more freedom. With too many columns for that it is
-    the shared number, by no comparison.
-    """
-    whole = criterion_for(splits)
-    box = auto.box(whole.start())
-
-    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
-        criterion = whole if chosen is splits else criterion_for(chosen)
-        return allowance.spend(criterion, len(chosen))
-
-    n = 1 + max(int(part.max()) for split in splits for part in split)
-    outputs = whole.model.outputs(whole.folds.each[0].target.shape[1])
-    rows = affordable_rows(whole.features * outputs, whole.model.squares)
-    looked_at = splits
-    if rows < n:
-        if rows == 0:
-            return auto.decided(SHARED, box), undecided(box)
-        drawn = resample(
-            np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0
-        )
-        looked_at = restricted(splits, drawn)
-    decision = decide(spending, looked_at, box, auto.numbers(whole.folds.features))
-    return auto.decided(decision.chosen, box), decision

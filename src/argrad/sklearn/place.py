@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from argrad.sklearn.auto import Auto
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.models import Model, model_of
 
@@ -28,7 +29,10 @@ class Place:
 
 
 def find_place(estimator: Any, params: Any) -> Place:
-    """What `params` says is to be tuned in `estimator`; ValueError if that cannot be."""
+    """What `params` says is to be tuned in `estimator`; ValueError if that cannot be.
+
+    Without `params` it is what can be tuned, in the granularity that is decided to be best.
+    """
     final, prefix, preprocess = estimator, "", None
     if isinstance(estimator, Pipeline):
         step, final = estimator.steps[-1]
@@ -37,9 +41,11 @@ def find_place(estimator: Any, params: Any) -> Place:
     model = model_of(final)
     tunable = prefix + model.parameter
     example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
+    if params is None:
+        params = {tunable: Auto()}
     if not isinstance(params, Mapping):
         raise TypeError(
-            f"params must be a dictionary such as {example}, got {type(params).__name__}."
+            f"params must be None, or a dictionary such as {example}, got {type(params).__name__}."
         )
     if not params:
         raise ValueError(f"params is empty: say what to tune, for example {example}.")
@@ -49,8 +55,8 @@ def find_place(estimator: Any, params: Any) -> Place:
         if not isinstance(hyperparameter, Hyperparameter):
             raise TypeError(
                 f"params[{name!r}] must be Shared(low, high), Grouped(groups, low, high), "
-                f"PerFeature(low, high) or PerClass(low, high), got {hyperparameter!r}: write for "
-                f"example {example}."
+                f"PerFeature(low, high), PerClass(low, high) or Auto(), got {hyperparameter!r}: "
+                f"write for example {example}."
             )
     return Place(tunable, params[tunable], final, preprocess, model)
 

@@ -23,6 +23,13 @@ class _Point(NamedTuple):
 
     @property
     def loss(self) -> float:
+        if isinstance(self.found, Failure):
+            return np.nan
+        return float(np.mean(self.found.split_losses))
+
+    @property
+    def objective(self) -> float:
+        """What the search lowers: the loss, and a prior's share where there is one."""
         return np.nan if isinstance(self.found, Failure) else self.found.value
 
     @property
@@ -35,15 +42,22 @@ class _Point(NamedTuple):
 class Record:
     """The points of one search, in order, with what was found there and when.
 
-    `names` are those of the numbers tuned; `fits_each` counts the fits that a point takes;
-    `error_score` is the score of a point at which a fold could not be solved.
+    `names` are those of the numbers tuned; `fits_each` counts the fits that a point takes,
+    `fits_before` those made before the first; `error_score` is the score of a point at which a
+    fold could not be solved.
     """
 
     def __init__(
-        self, place: Place, names: list[str], n_splits: int, fits_each: int, error_score: Any
+        self,
+        place: Place,
+        names: list[str],
+        n_splits: int,
+        fits_each: int,
+        error_score: Any,
+        fits_before: int = 0,
     ):
         self._place, self._names, self._n_splits = place, names, n_splits
-        self._fits_each = fits_each
+        self._fits_each, self._fits_before = fits_each, fits_before
         self._error_score = np.nan if error_score == "raise" else float(error_score)
         self._points: list[_Point] = []
 
@@ -53,7 +67,7 @@ class Record:
     @property
     def fits(self) -> int:
         """Fits of the model until now."""
-        return self._fits_each * len(self)
+        return self._fits_before + self._fits_each * len(self)
 
     @property
     def ends(self) -> list[float]:
@@ -72,12 +86,12 @@ class Record:
 
     @property
     def best_index(self) -> int:
-        """Where the lowest CV loss is, the first of several."""
-        return int(np.nanargmin(self._losses()))
+        """Where the lowest objective is, the first of several."""
+        return int(np.nanargmin(self._objectives()))
 
     @property
     def best(self) -> Evaluation:
-        """The evaluation with the lowest CV loss."""
+        """The evaluation with the lowest objective: the CV loss, unless there is a prior."""
         found = self._points[self.best_index].found
         assert isinstance(found, Evaluation)
         return found
@@ -121,7 +135,7 @@ class Record:
         count = np.arange(1, len(self) + 1)
         table = {
             "evaluation": count,
-            "fits": self._fits_each * count,
+            "fits": self._fits_before + self._fits_each * count,
             "seconds": self.ends,
             "cv_loss": self._losses(),
             "gradient_norm": [point.gradient_norm for point in self._points],
@@ -144,12 +158,16 @@ class Record:
         name = self._place.name
         results[f"param_{name}"] = _column([each[name] for each in params])
         results["params"] = params
-        results |= self._columns("score", [self._minus_losses(p) for p in self._points])
+        losses = [self._minus_losses(p) for p in self._points]
+        results |= self._columns("score", losses, -self._objectives())
         names = {name: None for p in self._points if p.scores for name in p.scores.values}
         for name in names:
             rows = [self._scores(point, name) for point in self._points]
             results |= self._columns(name, rows)
         return results
+
+    def _objectives(self) -> np.ndarray:
+        return np.array([point.objective for point in self._points])
 
     def _losses(self) -> np.ndarray:
         return np.array([point.loss for point in self._points])
@@ -167,11 +185,15 @@ class Record:
     def _score_time(self, point: _Point) -> float:
         return np.nan if point.scores is None else point.scores.score_seconds / self._n_splits
 
-    def _columns(self, name: str, rows: list[np.ndarray]) -> dict[str, np.ndarray]:
+    def _columns(
+        self, name: str, rows: list[np.ndarray], order: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Scores (k,) a point, ranked by their mean or by another number a point, `order`."""
         scores = np.array(rows)
         mean = scores.mean(axis=1)
+        order = mean if order is None else order
         solved = np.array([isinstance(point.found, Evaluation) for point in self._points])
-        ranked = np.where(solved & ~np.isnan(mean), mean, -np.inf)
+        ranked = np.where(solved & ~np.isnan(order), order, -np.inf)
         return {
             **{f"split{i}_test_{name}": scores[:, i] for i in range(self._n_splits)},
             f"mean_test_{name}": mean,

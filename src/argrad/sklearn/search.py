@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
 from functools import partial
@@ -15,9 +16,9 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 
-from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.delegation import ActsAsBest
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.folds import Folds, Split, stack_folds
+from argrad.sklearn.granularity import Decision
 from argrad.sklearn.inputs import as_weights, checked
 from argrad.sklearn.limits import limits_of
 from argrad.sklearn.place import Place, find_place
@@ -26,6 +27,7 @@ from argrad.sklearn.results import Record
 from argrad.sklearn.routing import route_fit, route_score, router_of
 from argrad.sklearn.running import Run
 from argrad.sklearn.scoring import FoldScoring, scorers_of
+from argrad.sklearn.settled import Allowance, Settled, settle
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.upper import Upper, projected_descent, shared_descent
@@ -47,8 +49,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     ----------
     estimator : Ridge or LogisticRegression, alone or as the last step of a Pipeline. The steps
         before are fitted on the training rows of every fold.
-    params : dictionary of one entry, `alpha` of Ridge or `C` of LogisticRegression (in a
-        Pipeline `step__alpha`), to `Shared(low, high)` or `PerFeature(low, high)`.
+    params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
+        dictionary of one entry, `alpha` of Ridge or `C` of LogisticRegression (in a Pipeline
+        `step__alpha`), to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
+        `PerFeature(low, high)` or `PerClass(low, high)`.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
         positions (train, validation), of which one is enough.
     scoring : scores to report, as in `GridSearchCV`: the name of a scorer, a callable, or a list
@@ -59,7 +63,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
         None for 1e-8 with one hyperparameter, 1e-4 with one a feature.
     max_fits : the most fits of the model, all of them counted, as in `n_fits_`; None for as many
-        as 12 points take with one hyperparameter, 100 with one a feature.
+        as 12 points take with one hyperparameter, 100 with one a feature. A decision on the
+        granularity takes no more than half of them, and of the `timeout`.
     timeout : seconds after which no further point is begun; the first always is.
     refit : whether to fit the best estimator on all rows.
     error_score : 'raise', or the score of a point at which a fold cannot be solved, and of a
@@ -77,13 +82,21 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     ----------
     best_estimator_ : a scikit-learn estimator fitted on all rows; under `PerFeature` one fitted
         on scaled columns, its `coef_` mapped back.
-    best_params_, best_score_, best_index_ : of the lowest loss F met; the score is −F.
+    best_params_, best_score_, best_index_ : of the lowest loss F met, or of the lowest sum of F
+        and the prior where there is one; the score is −F.
+    granularity_ : 'shared', 'grouped' or 'per-feature', under `Auto` only, as all of these:
+    prior_strength_ : how strongly the numbers of the columns were drawn together, infinite if
+        they are one, see `argrad.sklearn.prior.WithPrior`.
+    granularity_results_ : DataFrame of what was compared: `candidate`, `cv_loss`, `unseen_loss`
+        on folds left out of the tuning, and its `standard_error` over these.
+    optimism_ : unseen less CV loss of the candidate chosen; NaN if nothing could be left out.
     cv_results_ : a row per point, as in scikit-learn; `test_score` is minus F, and scores of
         `scoring` follow by their names. `rank_test_score` is 1 at the best point.
     history_ : DataFrame with a row per point and a column for each number tuned.
     bounds_ : dictionary from those columns to the bounds (low, high) of their numbers.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
-    n_fits_ : fits of the model: k a point, 2 k with `scoring`, and the one on all rows.
+    n_fits_ : fits of the model: k a point, 2 k with `scoring`, the one on all rows, and those of
+        the decision under `Auto`.
     n_splits_ : k.
     started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
@@ -116,7 +129,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     def __init__(
         self,
         estimator: Any,
-        params: Any,
+        params: Any = None,
         *,
         cv: Any = 5,
         scoring: Any = None,
@@ -169,26 +182,27 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         )
 
         # What is tuned, and over which folds, is settled from here on.
-        folds = stack_folds(
-            place.preprocess, X, y, encoded.values, splits, place.final.fit_intercept, weights
+        def stack(chosen: Sequence[Split]) -> Folds:
+            intercept = place.final.fit_intercept
+            return stack_folds(place.preprocess, X, y, encoded.values, chosen, intercept, weights)
+
+        fits_each = len(splits) * (2 if scorers.reported else 1)
+        limited = partial(limits_of, self.max_fits, self.timeout, begun, fits_each=fits_each)
+        after = int(bool(self.refit))
+        allowance = Allowance.half_of(limited(fits_after=after, default=sys.maxsize), fits_each)
+        strata = None if encoded.classes is None else y
+        settled = settle(place, model, stack, splits, strata, allowance)
+        place, criterion = settled.place, settled.criterion
+        limits = limited(fits_after=after + settled.fits, default=12 if criterion.shared else 100)
+        names = place.hyperparameter.names(place.name, criterion.folds.features, encoded.outputs)
+        record = Record(
+            place, names, len(splits), fits_each, self.error_score, fits_before=settled.fits
         )
-        criterion = Criterion(model, folds, place.hyperparameter)
-        fits_each = folds.count * (2 if scorers.reported else 1)
-        limits = limits_of(
-            self.max_fits,
-            self.timeout,
-            begun,
-            fits_each=fits_each,
-            fits_after=int(bool(self.refit)),
-            default=12 if criterion.shared else 100,
-        )
-        names = place.hyperparameter.names(place.name, folds.features, encoded.outputs)
-        record = Record(place, names, folds.count, fits_each, self.error_score)
         fit = partial(_fit, self.estimator, place, X, y, weights)
         self.scorer_ = scorers.as_attribute()
         tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
         run = Run(
-            criterion,
+            settled.objective,
             limits,
             record,
             FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs),
@@ -196,15 +210,15 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             tasks,
             self._listen,
         )
-        self.interrupted_ = False
+        self.interrupted_ = settled.decision is not None and settled.decision.interrupted
         try:
-            run.descend(self._upper(criterion, place))
+            run.descend(self._upper(settled))
         except KeyboardInterrupt:
             if not record.any_solved:
                 raise
             self.interrupted_ = True
         tasks.end_search()
-        self._report(record, folds.count)
+        self._report(record, len(splits), settled.decision)
         if self.refit:
             task = tasks.begin_refit()
             before = time.perf_counter()
@@ -241,9 +255,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if not number and self.error_score != "raise":
             raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
 
-    def _upper(self, criterion: Criterion, place: Place) -> Upper:
-        low, high = np.log(place.hyperparameter.low), np.log(place.hyperparameter.high)
-        start = np.clip(criterion.start(), low, high)
+    def _upper(self, settled: Settled) -> Upper:
+        hyperparameter, criterion = settled.place.hyperparameter, settled.criterion
+        low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
+        start = np.clip(settled.start, low, high)
         if criterion.shared:
             return shared_descent(low, high, float(start.mean()), self.tol or 1e-8)
         size = np.ones(criterion.size)
@@ -259,11 +274,18 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             )
         return self.callback(told) if self.callback is not None else False
 
-    def _report(self, record: Record, n_splits: int) -> None:
+    def _report(self, record: Record, n_splits: int, decision: Decision | None) -> None:
+        for name in ("granularity_", "prior_strength_", "granularity_results_", "optimism_"):
+            self.__dict__.pop(name, None)  # that of an earlier fit
+        if decision is not None:
+            self.granularity_ = decision.chosen.granularity
+            self.prior_strength_ = decision.chosen.prior_strength
+            self.granularity_results_ = decision.results
+            self.optimism_ = decision.optimism
         self.n_splits_ = n_splits
         self.best_index_ = record.best_index
         self.best_params_ = record.params(record.best.log_values)
-        self.best_score_ = -record.best.value
+        self.best_score_ = -float(np.mean(record.best.split_losses))
         self.cv_results_ = record.cv_results()
         self.history_ = record.history()
         self.bounds_ = record.bounds()

@@ -1,0 +1,122 @@
+"""What a search tunes and lowers, once that is settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.utils import resample
+
+from argrad.sklearn.auto import Auto, affordable_rows
+from argrad.sklearn.criterion import Criterion, Evaluation
+from argrad.sklearn.folds import Folds, Split
+from argrad.sklearn.granularity import BudgetError, Decision, decide, restricted, undecided
+from argrad.sklearn.hyperparameters import PerFeature
+from argrad.sklearn.limits import Limits
+from argrad.sklearn.models import Model
+from argrad.sklearn.place import Place
+from argrad.sklearn.prior import WithPrior
+
+
+@dataclass
+class Allowance:
+    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`."""
+
+    fits: float
+    deadline: float
+    used: int = 0
+
+    def spend(
+        self, criterion: Callable[[np.ndarray], Evaluation], fits_each: int
+    ) -> Callable[[np.ndarray], Evaluation]:
+        """The criterion, raising BudgetError where an evaluation would be one too many."""
+
+        def counted(log_values: np.ndarray) -> Evaluation:
+            if self.used + fits_each > self.fits or time.perf_counter() > self.deadline:
+                raise BudgetError
+            self.used += fits_each
+            return criterion(log_values)
+
+        return counted
+
+    @classmethod
+    def half_of(cls, limits: Limits, fits_each: int) -> Allowance:
+        """Half of the fits and of the seconds that a search may take, at `fits_each` a point."""
+        seconds = np.inf if limits.seconds is None else limits.start + limits.seconds / 2
+        return cls(fits_each * (limits.evaluations - 1) / 2, seconds)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is tuned: the place with its hyperparameter, its criterion, and where to begin (s,).
+
+    `objective` is the criterion, with a prior where the decision was for one. `decision` is None
+    where the user had left nothing to decide; it took `fits` of the model.
+    """
+
+    place: Place
+    criterion: Criterion
+    objective: Callable[[np.ndarray], Evaluation]
+    start: np.ndarray
+    decision: Decision | None = None
+    fits: int = 0
+
+
+def settle(
+    place: Place,
+    model: Model,
+    stack: Callable[[Sequence[Split]], Folds],
+    splits: Sequence[Split],
+    strata: np.ndarray | None,
+    allowance: Allowance,
+) -> Settled:
+    """Settle what is tuned over these splits, of which `stack` makes folds.
+
+    Where `Auto` could not afford to look at all rows it decides on a part of them, drawn in
+    proportion to the classes `strata` (n,). That errs on the side of caution, because more rows
+    can bear more freedom. Where even that is too much it is the shared number, uncompared.
+    """
+    folds = stack(splits)
+    if not isinstance(place.hyperparameter, Auto):
+        criterion = Criterion(model, folds, place.hyperparameter)
+        return Settled(place, criterion, criterion, criterion.start())
+    decision, hyperparameter = _decided(
+        place.hyperparameter, model, folds, stack, splits, strata, allowance
+    )
+    place = replace(place, hyperparameter=hyperparameter)
+    criterion = Criterion(model, folds, hyperparameter)
+    objective: Callable[[np.ndarray], Evaluation] = criterion
+    if 0 < decision.chosen.prior_strength < np.inf:
+        objective = WithPrior(criterion, decision.chosen.prior_strength, decision.scale)
+    number = hyperparameter.index(folds.features, 1)[:, 0]
+    start = np.bincount(number, decision.log_values) / np.bincount(number)
+    return Settled(place, criterion, objective, start, decision, allowance.used)
+
+
+def _decided(auto, model, folds, stack, splits, strata, allowance):
+    """The decision, and the hyperparameter that it comes to."""
+
+    def one_a_column(chosen: Sequence[Split]) -> Criterion:
+        parts = folds if chosen is splits else stack(chosen)
+        return Criterion(model, parts, PerFeature(1e-4, 1e4))
+
+    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
+        return allowance.spend(one_a_column(chosen), len(chosen))
+
+    targets = folds.each[0].target.shape[1]
+    box = auto.box(one_a_column(splits).start())
+    n = 1 + max(int(part.max()) for split in splits for part in split)
+    rows = affordable_rows(len(folds.features) * model.outputs(targets), model.squares)
+    if rows == 0:
+        decision = undecided(box)
+    else:
+        looked_at = splits
+        if rows < n:
+            drawn = resample(
+                np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0
+            )
+            looked_at = restricted(splits, drawn)
+        decision = decide(spending, looked_at, box, auto.numbers(folds.features))
+    return decision, auto.decided(decision.chosen, box)
