@@ -98,7 +98,9 @@ def test_splits_that_cannot_be_used(cv, classes, said):
 def test_rows_without_weight_do_not_count_for_their_class():
     weights = np.where(CLASSES[Y] == 1, 0.0, 1.0)
     weights[8] = 1.0  # one row of class 1, which is left out once
-    with pytest.raises(ValueError, match=r"of fold 0 with a positive sample_weight is of class .*1"):
+    with pytest.raises(
+        ValueError, match=r"of fold 0 with a positive sample_weight is of class .*1"
+    ):
         make_splits(2, X, Y, CLASSES, {}, None, weights)
     weights[10:] = 1.0
     assert len(make_splits(2, X, Y, CLASSES, {}, None, weights)) == 2

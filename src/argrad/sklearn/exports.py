@@ -15,10 +15,10 @@ def to_optuna(search: Any, study: Any = None) -> Any:
     """The points of a fitted search as trials of an Optuna study, which is returned.
 
     Each number tuned is a parameter, logarithmic between its bounds; the value is the CV loss, or
-    minus it in a `study` that maximises. Trials last as long as their evaluations did; fits,
-    gradient norm and the losses of the folds are their attributes. A point without a solution is
-    a failed trial. Without a `study` one is made in memory; `optuna.create_study(storage=...)`
-    makes one for Optuna's dashboard.
+    minus it in a `study` that maximises. Trials last from the end of the one before, the first
+    from the beginning of `fit`; fits, gradient norm and the losses of the folds are their
+    attributes. A point without a solution is a failed trial. Without a `study` one is made in
+    memory; `optuna.create_study(storage=...)` makes one for Optuna's dashboard.
 
     Raises ImportError without Optuna, NotFittedError before `fit`, and ValueError for a study of
     several objectives.

@@ -29,15 +29,15 @@ class Limits:
         late = self.seconds is not None and self.elapsed() >= self.seconds
         return evaluations < self.evaluations and not late
 
-    def seconds_left(self, ends: list[float]) -> float:
-        """The most that the search may still take, when evaluations ended at `ends` seconds.
+    def seconds_left(self, durations: list[float]) -> float:
+        """The most that the search may still take, after evaluations that took so many seconds.
 
         At the pace of the evaluations after the first, which compiles.
         """
-        pace = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0]
-        left = pace * (self.evaluations - len(ends))
+        usual = durations[1:] or durations
+        left = sum(usual) / len(usual) * (self.evaluations - len(durations))
         if self.seconds is not None:
-            left = min(left, self.seconds - ends[-1])
+            left = min(left, self.seconds - self.elapsed())
         return max(left, 0.0)
 
 

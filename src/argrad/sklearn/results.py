@@ -14,10 +14,11 @@ from argrad.sklearn.upper import Failure
 
 
 class _Point(NamedTuple):
-    """A point of the search; its clock when the criterion was known, and when scores were."""
+    """A point of the search; the clock when it began, the criterion was known, and scores were."""
 
     found: Evaluation | Failure
     scores: PointScores | None
+    begun: float
     solved: float
     ended: float
 
@@ -70,9 +71,9 @@ class Record:
         return self._fits_before + self._fits_each * len(self)
 
     @property
-    def ends(self) -> list[float]:
-        """When each evaluation ended, in seconds."""
-        return [point.ended for point in self._points]
+    def durations(self) -> list[float]:
+        """Seconds that each evaluation took."""
+        return [point.ended - point.begun for point in self._points]
 
     @property
     def any_solved(self) -> bool:
@@ -100,11 +101,12 @@ class Record:
         self,
         found: Evaluation | Failure,
         scores: PointScores | None,
+        begun: float,
         solved: float,
         ended: float,
     ) -> None:
-        """Keep a point whose criterion was `solved`, and whose scores `ended`, at these seconds."""
-        self._points.append(_Point(found, scores, solved, ended))
+        """Keep a point: when it was `begun`, its criterion `solved`, and its scores `ended`."""
+        self._points.append(_Point(found, scores, begun, solved, ended))
 
     def told(self) -> dict[str, Any]:
         """What there is to tell of the last point."""
@@ -136,7 +138,7 @@ class Record:
         table = {
             "evaluation": count,
             "fits": self._fits_before + self._fits_each * count,
-            "seconds": self.ends,
+            "seconds": [point.ended for point in self._points],
             "cv_loss": self._losses(),
             "gradient_norm": [point.gradient_norm for point in self._points],
         }
@@ -149,8 +151,7 @@ class Record:
         `test_score` is minus the criterion; the scores of `scoring` follow by their names. A point
         without a solution ranks last.
         """
-        begun = [0.0, *self.ends[:-1]]
-        seconds = np.array([p.solved - b for p, b in zip(self._points, begun, strict=True)])
+        seconds = np.array([point.solved - point.begun for point in self._points])
         results: dict[str, Any] = {"mean_fit_time": seconds / self._n_splits}
         if any(point.scores is not None for point in self._points):
             results["mean_score_time"] = np.array([self._score_time(p) for p in self._points])

@@ -58,7 +58,7 @@ class Run:
 
     def _evaluate(self, h: np.ndarray) -> Evaluation | Failure:
         found: Evaluation | Failure
-        scores = None
+        begun, scores = self.limits.elapsed(), None
         try:
             found = self.criterion(h)
         except SolveError as error:
@@ -73,11 +73,14 @@ class Run:
         solved = self.limits.elapsed()
         if isinstance(found, Evaluation) and self.scoring.scorers.reported:
             scores = self.scoring.at(self.fit, h, in_words(self.record.params(h)))
-        self.record.add(found, scores, solved, self.limits.elapsed())
+        self.record.add(found, scores, begun, solved, self.limits.elapsed())
         return found
 
     def _told(self) -> dict[str, Any]:
-        return {**self.record.told(), "seconds_left": self.limits.seconds_left(self.record.ends)}
+        return {
+            **self.record.told(),
+            "seconds_left": self.limits.seconds_left(self.record.durations),
+        }
 
     def _fit_so_far(self) -> dict[str, Any]:
         """What the search would have fitted if it ended here."""
