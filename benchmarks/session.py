@@ -32,9 +32,14 @@ def versions(libraries: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def arguments(description: str, parts: tuple[str, ...]) -> argparse.Namespace:
+def arguments(
+    description: str,
+    parts: tuple[str, ...],
+    rounds: int = 15,
+    meaning: str = "runs a median is taken over",
+) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=15, help="runs a median is taken over")
+    parser.add_argument("--rounds", type=int, default=rounds, help=meaning)
     parser.add_argument("--part", choices=parts, action="append", help="only this part")
     parser.add_argument(
         "--clock",

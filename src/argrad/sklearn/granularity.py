@@ -146,8 +146,8 @@ def decide(
     interrupted = False
     try:
         whole = criterion_for(splits)
-        paths = [_path(criterion_for(inner[o]), box, groups) for o in left_out]
-        for tuned, *others in zip(_path(whole, box, groups), *paths, strict=False):
+        paths = [path(criterion_for(inner[o]), box, groups) for o in left_out]
+        for tuned, *others in zip(path(whole, box, groups), *paths, strict=False):
             unseen = [
                 whole(other.log_values).split_losses[o]
                 for o, other in zip(left_out, others, strict=True)
@@ -212,7 +212,7 @@ def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
     return float(gain.mean() / error) if error > 0 else float(np.sign(gain.mean()) * np.inf)
 
 
-def _path(
+def path(
     criterion: Objective, box: Box, groups: np.ndarray | None
 ) -> Generator[_Tuned, None, None]:
     """Every candidate, tuned from the one before. Raises SolveError as the criterion does."""
