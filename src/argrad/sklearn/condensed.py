@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.linalg import qr
+from threadpoolctl import threadpool_limits
 
 from argrad.sklearn.centred import Centred
 from argrad.sklearn.folds import Fold, Folds
@@ -27,11 +28,17 @@ def condense(folds: Folds) -> Folds:
     n = min(len(fold.target) for fold in folds.each)
     if n <= 2 * rows or sparse.issparse(first.design.columns):
         return folds
+    # Blocks fit into a cache, where several threads mostly wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _condense(folds, n // rows)
+
+
+def _condense(folds: Folds, most: int) -> Folds:
     if folds.one_design:
-        shared = _by_membership(folds, n // rows)
+        shared = _by_membership(folds, most)
         if shared is not None:
             return shared
-    each = []
+    each: list[Fold] = []
     for fold in folds.each:
         training, validation = (
             _factor(fold.design, fold.target, weight) for weight in (fold.training, fold.validation)

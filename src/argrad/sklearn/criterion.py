@@ -19,8 +19,6 @@ from argrad.sklearn.lower import LowerError, LowerProblem, LowerSolution
 from argrad.sklearn.models import Model
 from argrad.sklearn.precision import double_precision
 
-# Designs up to this size gain nothing from several threads, and lose much on a busy machine.
-_ONE_THREAD = 2_000_000
 # Coefficients up to which k inverse Hessians fit into memory: 200 MB each.
 _MOST = 5000
 # Penalty that a search starts from, relative to the curvature of the loss.
@@ -175,9 +173,9 @@ class Criterion:
             starts = nearest.predict(h)
         else:
             starts = [self._start]
-        one = max(problem.design.columns.size for problem in self._problems) <= _ONE_THREAD
         found: list[LowerSolution] = []
-        with threadpool_limits(limits=1 if one else None, user_api="blas"):
+        # Products are made a block at a time, which several threads would share out too finely.
+        with threadpool_limits(limits=1, user_api="blas"):
             for i, problem in enumerate(self._problems):
                 places = [start[i] for start in starts]
                 if found and not self._paths:  # folds have most of their rows in common

@@ -93,7 +93,7 @@ class Model(ABC):
         """∂²ℓ/∂z², of shape (n, m, m)."""
 
     def expected_curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """A positive semidefinite matrix in its place, where ℓ is not convex."""
+        """A positive semidefinite matrix in its place, where ℓ is not convex, or is flat."""
         return self.curvature(z, target)
 
 

@@ -73,6 +73,17 @@ class HuberModel(Model):
 
     def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         scaled = (z[:, 0] - target[:, 0]) / z[:, 1]
-        direction = np.stack([np.ones_like(scaled), -scaled], axis=1)
-        inlier = np.where(np.abs(scaled) <= self.epsilon, 1.0 / z[:, 1], 0.0)
-        return inlier[:, None, None] * direction[:, :, None] * direction[:, None, :]
+        inlier = np.abs(scaled) <= self.epsilon
+        return _outer(np.where(inlier, 1.0 / z[:, 1], 0.0), scaled)
+
+    def expected_curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """With outliers, at which ℓ is flat, taken to be on the verge of being one."""
+        size = np.abs(z[:, 0] - target[:, 0])
+        scaled = (z[:, 0] - target[:, 0]) / z[:, 1]
+        weight = 1.0 / np.maximum(z[:, 1], size / self.epsilon)
+        return _outer(weight, np.clip(scaled, -self.epsilon, self.epsilon))
+
+
+def _outer(weight: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+    direction = np.stack([np.ones_like(scaled), -scaled], axis=1)
+    return weight[:, None, None] * direction[:, :, None] * direction[:, None, :]
