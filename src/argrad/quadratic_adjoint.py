@@ -83,8 +83,9 @@ class LinearKKT(Conditions):
 class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
     """Solve with the KKT matrix by the factor that the last step of the solver left.
 
-    One product with the matrix tells the residual; iterative refinement follows only where that
-    is more than rounding. Succeeds if it ends below eps^½ of the right-hand side.
+    A factor that took the solution to rounding at once, of a matrix that is well conditioned, is
+    trusted. Any other is followed by iterative refinement with the matrix itself, until the steps
+    are rounding or shrink no more; that succeeds if the last of them was below eps^½.
 
     Source: Higham 2002, chapter 12.
     """
@@ -103,29 +104,25 @@ class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
         n, eps = self.solved.y.size, float(jnp.finfo(b.dtype).eps)
         approximate = lambda v: jnp.concatenate(self.solved.solve(v[:n], v[n:]))
         product = lambda v: ravel_pytree(state.mv(unravel(v)))[0]
-        size = jnp.linalg.norm(b)
 
         def refine(carry):
-            u, left, now, _, steps = carry
-            new = u + approximate(left)
-            new_left = b - product(new)
-            norm = jnp.linalg.norm(new_left)
+            u, now, _, steps = carry
+            step = approximate(b - product(u))
+            new = u + step
+            norm = jnp.linalg.norm(step) / jnp.linalg.norm(new)
+            norm = jnp.where(jnp.any(step), norm, 0)  # of zero, no step is exact
             better = norm < now
-            u, left = jnp.where(better, new, u), jnp.where(better, new_left, left)
-            return u, left, jnp.where(better, norm, now), now, steps + 1
+            return jnp.where(better, new, u), jnp.where(better, norm, now), now, steps + 1
 
         def unfinished(carry):
-            _, _, now, before, steps = carry
-            return (now > eps**0.8 * size) & (now < 0.5 * before) & (steps < _REFINEMENTS)
+            _, now, before, steps = carry
+            return (now > eps**0.8) & ~(now >= 0.5 * before) & (steps < _REFINEMENTS)
 
-        u = approximate(b)
-        left = b - product(u)
-        norm = jnp.linalg.norm(left)
-        carry = (u, left, norm, jnp.full_like(norm, jnp.inf), 0)
-        u, _, norm, _, steps = lax.while_loop(unfinished, refine, carry)
+        start = jnp.where(self.solved.trusted, 0, jnp.inf).astype(b.dtype)
+        carry = (approximate(b), start, jnp.full_like(start, jnp.nan), 0)
+        u, error, _, steps = lax.while_loop(unfinished, refine, carry)
         results = lx.RESULTS
-        good = norm <= eps**0.5 * size
-        result = results.where(good, results.successful, results.stagnation)
+        result = results.where(error <= eps**0.5, results.successful, results.stagnation)
         return unravel(u), result, {"num_steps": steps}
 
     def transpose(self, state, options):

@@ -34,7 +34,7 @@ class Solved(eqx.Module):
     """A program with its solution, how it was found, and the factor that differentiates it.
 
     `factors` are of the program itself, None where nobody keeps any; `form` and `factor` of the
-    one in y/scale.
+    one in y/scale. `trusted` where that factor solves to rounding without any refinement.
     """
 
     program: Program
@@ -52,6 +52,7 @@ class Solved(eqx.Module):
     form: DualForm | PrimalForm
     factor: Float[Array, "k k"]
     scale: Float[Array, " n"]
+    trusted: Bool[Array, ""]
 
     def solve(
         self, a: Float[Array, " n"], b: Float[Array, " m"]
@@ -77,7 +78,8 @@ def solve_quadratic_program(
     sizes = units(program)
     m, dtype = program.size, program.p.dtype
     mine = factors(program) if known is None else _renewed(known, program)
-    posed = least_share(mine.L, jnp.diagonal(program.Q)) > float(jnp.finfo(dtype).eps) ** 0.5
+    eps, share = float(jnp.finfo(dtype).eps), least_share(mine.L, jnp.diagonal(program.Q))
+    posed = share > eps**0.5
     form = condensed(program, sizes, mine, None)
     begin = _guess(form) if start is None else start
     # XLA must not take two of these factors side by side (see `convex_factor`), so each waits to
@@ -103,10 +105,14 @@ def solve_quadratic_program(
         best,
     )
     last = Held(best.held, best.factor, jnp.array(True))
-    return solved(program, found, replace(mine, held=last))
+    unrefined = jnp.isnan(best.step_norm)
+    trusted = certain & unrefined & (share > eps**0.25)
+    return solved(program, found, replace(mine, held=last), trusted)
 
 
-def solved(program: Program, found: Found, mine: Factors | None) -> Solved:
+def solved(
+    program: Program, found: Found, mine: Factors | None, trusted: Bool[Array, ""]
+) -> Solved:
     """A program with what was found for it."""
     best, e = found.best, program.equalities
     return Solved(
@@ -125,19 +131,20 @@ def solved(program: Program, found: Found, mine: Factors | None) -> Solved:
         form=found.form,
         factor=best.factor,
         scale=found.scale,
+        trusted=trusted,
     )
 
 
 def _renewed(known: Factors, program: Program) -> Factors:
     """Those of `program`: `known` if they are."""
-
-    def renew(program):
-        mine = factors(program)
-        assert known.held is not None
-        return replace(mine, held=replace(known.held, valid=jnp.array(False)))
-
-    mine = once(~known.belong_to(program), renew, known, program)
-    return mine if mine.q is None else replace(mine, q=forwards(mine.L, program.p))
+    assert known.held is not None
+    kept = lambda mine, held: (mine.L, mine.R, mine.S, held)
+    stale = replace(known.held, valid=jnp.array(False))
+    renew = lambda program: kept(factors(program), stale)
+    # Not Q and the rows as well: what goes through a loop is copied.
+    L, R, S, held = once(~known.belong_to(program), renew, kept(known, known.held), program)
+    q = None if R is None else forwards(L, program.p)
+    return Factors(program.Q, program.rows, L, R, S, q, held)
 
 
 def _guess(form: DualForm | PrimalForm) -> Start:
