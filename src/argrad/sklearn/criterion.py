@@ -74,6 +74,8 @@ class Criterion:
     folds: Folds
     hyperparameter: Hyperparameter
     _paths: list[_Path] = field(default_factory=list)
+    # The inverse Hessian of the lower problem solved last.
+    _near: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         d, t = len(self.folds.features), self.folds.each[0].target.shape[1]
@@ -181,7 +183,8 @@ class Criterion:
                 if found and not self._paths:  # folds have most of their rows in common
                     places.append(found[-1].y)
                 try:
-                    found.append(problem.solve(log_penalty, places))
+                    found.append(problem.solve(log_penalty, places, self._near))
+                    self._near = found[-1].inverse_hessian
                 except LowerError as failure:
                     raise SolveError(
                         f"the model cannot be fitted on the training rows of fold {i} at "

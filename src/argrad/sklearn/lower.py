@@ -16,6 +16,8 @@ from argrad.sklearn.centred import Centred
 from argrad.sklearn.models import Model
 
 _STEPS = 200
+# The most steps with a Hessian from elsewhere, and by how much each has to be shorter.
+_CHORDS, _SHRINK = 12, 0.25
 # Relative length of a last step: the error that a Newton step leaves is quadratic in it.
 _SHORT = 1e-9
 # Relative length up to which steps that no longer shrink are taken for rounding.
@@ -33,6 +35,14 @@ class LowerSolution(NamedTuple):
     inverse_hessian: np.ndarray
 
 
+class _Point(NamedTuple):
+    """y (q,), its predictor z (n, m), and f."""
+
+    y: np.ndarray
+    z: np.ndarray
+    value: float
+
+
 @dataclass(frozen=True)
 class LowerProblem:
     """f(y; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_jc e^θ_jc w_jc² for one fold's rows, with z = A w.
@@ -47,18 +57,46 @@ class LowerProblem:
     weight: np.ndarray
     free: np.ndarray
 
-    def solve(self, log_penalty: np.ndarray, starts: list[np.ndarray]) -> LowerSolution:
-        """Minimise for θ (d, m) from the best of the `starts`; LowerError without convergence."""
+    def solve(
+        self, log_penalty: np.ndarray, starts: list[np.ndarray], near: np.ndarray | None = None
+    ) -> LowerSolution:
+        """Minimise for θ (d, m) from the best of the `starts`; LowerError without convergence.
+
+        `near` (q, q) is the inverse Hessian of a problem much like this one. Steps with it cost
+        no new Hessian, and are taken for as long as they shrink quickly.
+        """
         ridge = self.ridge(log_penalty)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._newton(ridge, starts)
+            point = self._best(starts, ridge)
+            if near is not None:
+                point = self._approach(point, ridge, near)
+            return self._newton(point, ridge)
 
-    def _newton(self, ridge: np.ndarray, starts: list[np.ndarray]) -> LowerSolution:
-        predictors = [self.predictor(y) for y in starts]
-        values = [self._value(z, y, ridge) for z, y in zip(predictors, starts, strict=True)]
-        values = [v if np.isfinite(v) else np.inf for v in values]
-        best = int(np.argmin(values))
-        z, y, value = predictors[best], starts[best], values[best]
+    def _best(self, starts: list[np.ndarray], ridge: np.ndarray) -> _Point:
+        points = []
+        for y in starts:
+            z = self.predictor(y)
+            points.append(_Point(y, z, self._value(z, y, ridge)))
+        return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
+
+    def _approach(self, point: _Point, ridge: np.ndarray, near: np.ndarray) -> _Point:
+        """Where the chord method comes to, see Kelley 1995, section 5.4.1."""
+        before = np.inf
+        for _ in range(_CHORDS):
+            y, z, value = point
+            step = -near @ self.gradient(z, y, ridge)
+            size = float(np.linalg.norm(step))
+            z, y = z + self.predictor(step), y + step
+            trial = self._value(z, y, ridge)
+            if not (trial < value and size < _SHRINK * before):
+                return point
+            point, before = _Point(y, z, trial), size
+            if size <= _SHORT * np.linalg.norm(y):
+                return point
+        return point
+
+    def _newton(self, point: _Point, ridge: np.ndarray) -> LowerSolution:
+        y, z, value = point
         size = np.inf
         for _ in range(_STEPS):
             gradient = self.gradient(z, y, ridge)
