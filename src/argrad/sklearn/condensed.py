@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.linalg import qr
-from threadpoolctl import threadpool_limits
 
 from argrad.sklearn.centred import Centred
 from argrad.sklearn.folds import Fold, Folds
+from argrad.sklearn.threads import one_thread
 
 # Patterns of membership, a bit for each part of each fold, that fit into an integer.
 _BITS = 62
@@ -29,7 +29,7 @@ def condense(folds: Folds) -> Folds:
     if n <= 2 * rows or sparse.issparse(first.design.columns):
         return folds
     # Blocks fit into a cache, where several threads mostly wait for each other.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread():
         return _condense(folds, n // rows)
 
 

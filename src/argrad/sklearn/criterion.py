@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from argrad import SolveError
 from argrad.sklearn import compiled
@@ -18,6 +17,7 @@ from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.lower import LowerError, LowerProblem, LowerSolution
 from argrad.sklearn.models import Model
 from argrad.sklearn.precision import double_precision
+from argrad.sklearn.threads import one_thread
 
 # Coefficients up to which k inverse Hessians fit into memory: 200 MB each.
 _MOST = 5000
@@ -177,7 +177,7 @@ class Criterion:
             starts = [self._start]
         found: list[LowerSolution] = []
         # Products are made a block at a time, which several threads would share out too finely.
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_thread():
             for i, problem in enumerate(self._problems):
                 places = [start[i] for start in starts]
                 if found and not self._paths:  # folds have most of their rows in common

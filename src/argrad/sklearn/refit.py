@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from sklearn.utils import _safe_indexing
 from argrad.sklearn.centred import Centred
 from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import feature_names
-from argrad.sklearn.hyperparameters import Shared
 from argrad.sklearn.lower import LowerProblem
 from argrad.sklearn.models import Encoded, Model
 from argrad.sklearn.place import Place
+from argrad.sklearn.threads import one_thread
+
+# Numbers in X up to which scikit-learn's solvers gain nothing from several threads.
+_SMALL = 2_000_000
 
 
 def refit(
@@ -43,35 +47,43 @@ def refit(
     if sample_weight is not None:
         kept = np.flatnonzero(sample_weight)
         X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
-    if isinstance(place.hyperparameter, Shared):
-        fitted.set_params(**{place.name: place.hyperparameter.value(log_values)})
-        step = f"{fitted.steps[-1][0]}__" if isinstance(fitted, Pipeline) else ""
-        return fitted.fit(X, y, **_weighed(sample_weight, step))
     final, preprocess = fitted, None
     if isinstance(fitted, Pipeline):
         final = fitted.steps[-1][1]
-    if place.preprocess is not None:
-        preprocess = fitted[:-1]
-        X = preprocess.fit_transform(X, y)
-        # With a cache the fitted transformers are copies.
-        fitted.steps[:-1] = preprocess.steps
-    model, encoded = place.model.for_target(y)
-    features = feature_names(preprocess, X, X.shape[1] if hasattr(X, "shape") else len(X[0]))
-    index = place.hyperparameter.index(features, encoded.values.shape[1])
-    values = place.hyperparameter.bounded(log_values)[index]
-    weights = _weighed(sample_weight)
-    if np.all(values == values[:, :1]):
+    with one_thread() if np.size(X) <= _SMALL else nullcontext():
+        if place.preprocess is not None:
+            preprocess = fitted[:-1]
+            X = preprocess.fit_transform(X, y)
+            # With a cache the fitted transformers are copies.
+            fitted.steps[:-1] = preprocess.steps
+        model, encoded = place.model.for_target(y)
+        features = feature_names(preprocess, X, X.shape[1] if hasattr(X, "shape") else len(X[0]))
+        index = place.hyperparameter.index(features, encoded.values.shape[1])
+        values = place.hyperparameter.bounded(log_values)[index]
+        _fit(final, model, encoded, values, X, y, sample_weight)
+    return fitted
+
+
+def _fit(
+    final: Any,
+    model: Model,
+    encoded: Encoded,
+    values: np.ndarray,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> None:
+    """Fit scikit-learn's estimator with the parameter at `values` (d, t)."""
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    if np.all(values == values[0, 0]):
+        final.set_params(**{model.parameter: float(values[0, 0])}).fit(X, y, **weights)
+    elif np.all(values == values[:, :1]):
         _fit_scaled(final, model, values[:, 0], X, y, weights)
     elif model.squares:
         final.set_params(**{model.parameter: values[0]}).fit(X, y, **weights)
     else:
         final.set_params(**{model.parameter: _geometric_mean(values)}).fit(X, y, **weights)
         _solve(final, model, encoded, model.sign * np.log(values), X, sample_weight)
-    return fitted
-
-
-def _weighed(sample_weight: np.ndarray | None, step: str = "") -> dict[str, np.ndarray]:
-    return {} if sample_weight is None else {f"{step}sample_weight": sample_weight}
 
 
 def _geometric_mean(values: np.ndarray) -> float:
