@@ -41,16 +41,20 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         F(h) = 1/k Σ_i  mean loss on the validation rows of fold i of the model fitted, with
                hyperparameters e^h, on its training rows
 
-    with log loss for classifiers and the squared error for regressors, minus what
-    `GridSearchCV` calls `neg_log_loss` and `neg_mean_squared_error`. Its derivatives are exact:
-    each fold's coefficients are a differentiable function of h by their optimality conditions.
+    with log loss for LogisticRegression and the squared error for Ridge, minus what
+    `GridSearchCV` calls `neg_log_loss` and `neg_mean_squared_error`; half the mean deviance for
+    the regressors with Poisson, gamma or Tweedie deviance; and Huber's loss, with the scale of
+    the training rows, for HuberRegressor. Means are weighted where rows are. Its derivatives are
+    exact: each fold's coefficients are a differentiable function of h by their optimality
+    conditions.
 
     Parameters
     ----------
-    estimator : Ridge or LogisticRegression, alone or as the last step of a Pipeline. The steps
-        before are fitted on the training rows of every fold.
+    estimator : Ridge (of one target or several), LogisticRegression, PoissonRegressor,
+        GammaRegressor, TweedieRegressor or HuberRegressor, alone or as the last step of a
+        Pipeline. The steps before are fitted on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
-        dictionary of one entry, `alpha` of Ridge or `C` of LogisticRegression (in a Pipeline
+        dictionary of one entry, `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`), to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
         `PerFeature(low, high)` or `PerClass(low, high)`.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
