@@ -10,7 +10,17 @@ import pytest
 @pytest.fixture
 def tuned(run, houses):
     """The folder of a model tuned to tell sold houses."""
-    arguments = ("--target", "sold", "--drop", "price", "--no-compare", "--max-evaluations", "2")
+    arguments = (
+        "--target",
+        "sold",
+        "--drop",
+        "price",
+        "--no-compare",
+        "--max-fits",
+        "11",
+        "--granularity",
+        "shared",
+    )
     assert run("tune", houses, *arguments).exit_code == 0
     return "argrad-results"
 

@@ -6,17 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 FILES = ["coefficients.png", "convergence.png", "model.skops", "result.json"]
 ARGRAD = [sys.executable, "-c", "from argrad.cli import main; main()"]
 OUTPUT = ["--output", "out"]
+SHARED = ["--granularity", "shared"]
 KEYS = ["data", "task", "recommended", "searches", "optimism", "files"]
 
 
 def test_the_comparison_is_printed_and_the_files_are_written(run, houses):
-    result = run("tune", houses, "--target", "sold", "--folds", "3")
+    result = run("tune", houses, "--target", "sold", "--cv", "3", *SHARED)
     assert result.exit_code == 0, result.output
     for words in ("gradient search", "grid search", "151", "CV loss", "held-out loss", "optimism"):
         assert words in result.stdout
@@ -31,7 +33,18 @@ def test_the_comparison_is_printed_and_the_files_are_written(run, houses):
 def test_json_is_one_object_and_the_content_of_result_json(houses):
     # In a process of its own, so that nothing else can print unseen.
     ended = subprocess.run(
-        [*ARGRAD, "tune", houses.name, "--target", "price", "--folds", "3", "--json", *OUTPUT],
+        [
+            *ARGRAD,
+            "tune",
+            houses.name,
+            *SHARED,
+            "--target",
+            "price",
+            "--cv",
+            "3",
+            "--json",
+            *OUTPUT,
+        ],
         cwd=houses.parent,
         capture_output=True,
         text=True,
@@ -71,8 +84,8 @@ def test_one_penalty_per_feature_alone(run, houses):
 def test_options_reach_the_search(run, houses):
     result = run(
         "tune", houses, "--target", "sold", "--no-compare", "--json", "--drop", "price",
-        "--categories", "age", "--test-size", "0.5", "--seed", "7", "--folds", "2",
-        "--max-evaluations", "1",
+        "--categories", "age", "--test-size", "0.5", "--seed", "7", "--cv", "2", *SHARED,
+        "--max-fits", "3",
     )  # fmt: skip
     data = json.loads(result.stdout)["data"]
     assert (data["test_rows"], data["folds"], data["seed"]) == (40, 2, 7)
@@ -80,7 +93,7 @@ def test_options_reach_the_search(run, houses):
 
 
 def test_the_same_seed_gives_the_same_model(run, houses):
-    arguments = ("tune", houses, "--target", "sold", "--no-compare", "--json")
+    arguments = ("tune", houses, "--target", "sold", "--no-compare", "--json", *SHARED)
     first, again = (json.loads(run(*arguments).stdout) for _ in range(2))
     assert first["recommended"] == again["recommended"]
     assert first["searches"][0]["cv_loss"] == again["searches"][0]["cv_loss"]
@@ -113,7 +126,7 @@ def changed(**columns):
         (changed(area=float("inf")), ["--target", "price"], "'area' holds 80 infinite values"),
         (changed(), ["--target", "sold", "--task", "regression"], "'sold' should hold numbers"),
         (lambda frame: frame[:4], ["--target", "price"], "fewer than the 5 folds"),
-        (changed(), ["--target", "price", "--folds", "1"], "use --folds 2 or more"),
+        (changed(), ["--target", "price", "--cv", "1"], "use --cv 2 or more"),
         (changed(), ["--target", "price", "--test-size", "2"], "use --test-size between 0 and 1"),
     ],
 )
@@ -140,3 +153,65 @@ def test_bad_files_and_places(run, houses):
         result = run("tune", *arguments)
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_the_decision_is_shown_with_both_losses_and_the_optimism(run, houses):
+    frame = pd.read_csv(houses)
+    frame["noise"] = np.random.default_rng(2).normal(size=80)
+    frame[["area", "age", "noise", "sold"]].to_csv("few.csv", index=False)
+    result = run("tune", "few.csv", "--target", "sold", "--cv", "3", "--no-compare", *OUTPUT)
+    assert result.exit_code == 0, result.output
+    content = json.loads(Path("out", "result.json").read_text())
+    assert list(content) == KEYS
+    decided = content["searches"][-1]
+    assert decided["name"] == "auto"
+    assert content["recommended"]["granularity"] == decided["granularity"]
+    for words in ("unseen loss", "optimism", "per-feature, prior 1", "Chosen: one "):
+        assert words in result.stdout
+    for candidate in decided["candidates"]:
+        difference = candidate["unseen_loss"] - candidate["cv_loss"]
+        assert f"{difference:+.4g}" in result.stdout
+
+
+def test_counts_with_weights_and_groups_are_tuned_and_predicted(run, houses):
+    frame = pd.read_csv(houses)
+    frame["visits"] = (frame["area"] // 20).astype(int)
+    frame["weight"], frame["street"] = [0.5, 2.0] * 40, [f"s{row // 4}" for row in range(80)]
+    frame.to_csv("visits.csv", index=False)
+    result = run(
+        "tune", "visits.csv", "--target", "visits", "--model", "poisson", "--cv", "3",
+        "--weights-column", "weight", "--groups-column", "street", "--no-compare", "--json",
+        "--drop", "price", "--drop", "sold", "--time-budget", "60", *SHARED,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)["data"]
+    assert (data["model"], data["loss"]) == ("poisson", "half mean deviance")
+    assert (data["numbers"], data["categories"]) == (2, 1)
+    predicted = run("predict", "argrad-results", "visits.csv")
+    assert predicted.exit_code == 0
+    lines = predicted.stdout.split()
+    assert len(lines) == 81
+    assert all(float(line) > 0 for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "poison"], "There is no model 'poison'. Did you mean 'poisson'?"),
+        (["--model", "logistic", "--task", "regression"], "'logistic' is for classification"),
+        (["--weights-column", "aje"], "no column 'aje'. Did you mean 'age'?"),
+        (["--weights-column", "age"], "weights 'age' are missing in 2 of 80 rows"),
+        (["--weights-column", "zone"], "'zone' should hold numbers"),
+        (["--groups-column", "price"], "--target and --groups-column both name"),
+        (["--groups-column", "zone"], "The rows are of 3 groups"),
+        (["--time-budget", "0"], "use --time-budget with a positive number"),
+        (["--max-fits", "3"], "Use --max-fits 6 or more"),
+    ],
+)
+def test_options_that_cannot_be_met_end_with_one_message(run, houses, arguments, message):
+    result = run("tune", houses, "--target", "price", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    assert os.listdir() == ["houses.csv"]

@@ -32,7 +32,7 @@ def diabetes() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def wine_result(wine: pd.DataFrame) -> TuneResult:
     """The wine table tuned with every search."""
-    return tune_table(wine, "kind", folds=3)
+    return tune_table(wine, "kind", granularity="shared", folds=3)
 
 
 @pytest.fixture(scope="session")

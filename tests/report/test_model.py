@@ -10,6 +10,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import FunctionTransformer
 
+from argrad.report.catalogue import named
 from argrad.report.columns import Columns, conform
 from argrad.report.errors import ModelError
 from argrad.report.model import MODEL_FILE, load_model, save_model
@@ -21,7 +22,7 @@ def fitted():
     frame = conform(
         pd.DataFrame({"a": np.arange(12.0), "city": ["x", None, "z"] * 4}), ["a"], ["city"]
     )
-    pipeline = build_pipeline(Columns(["a"], ["city"]), "classification", frame)
+    pipeline = build_pipeline(Columns(["a"], ["city"]), named("logistic"), frame)
     return pipeline.fit(frame, np.array(["no", "yes"] * 6, dtype=object)), frame
 
 

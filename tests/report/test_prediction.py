@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import Ridge
 
-from argrad.report import ModelError, OutputError, TableError, predict_table
+from argrad.report import ModelError, OutputError, TableError, predict_file, predict_table
+from argrad.report.catalogue import choice_of
 from argrad.report.columns import Columns, conform
 from argrad.report.model import save_model
 from argrad.report.preprocessing import build_pipeline
+from argrad.report.table import in_chunks
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def model(frame, tmp_path):
         ("classification", frame["sold"].to_numpy(object)),
         ("regression", ready["a"]),
     ):
-        pipeline = build_pipeline(Columns(["a"], ["zone"]), task, ready)
+        pipeline = build_pipeline(Columns(["a"], ["zone"]), choice_of(None, task), ready)
         save_model(pipeline.fit(ready, target), tmp_path / f"{task}.skops")
     return tmp_path / "classification.skops"
 
@@ -100,3 +104,48 @@ def test_predictions_are_written_by_suffix(model, frame, tmp_path):
         predictions.save(tmp_path / "p.xlsx")
     with pytest.raises(OutputError, match="no folder"):
         predictions.save(tmp_path / "nowhere" / "p.csv")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_parts_of_a_table_give_what_the_whole_does(model, frame, tmp_path, suffix):
+    """Whatever pandas takes a part's columns for: the zones of some parts are numbers alone."""
+    frame = frame.assign(zone=["1"] * 5 + ["x", "9"] + ["2"] * 5)
+    source, output = tmp_path / f"t.{suffix}", tmp_path / f"p.{suffix}"
+    frame.to_csv(source, index=False) if suffix == "csv" else frame.to_parquet(source)
+    whole = predict_table(model, frame, probabilities=True)
+    rows, notes = predict_file(model, source, output, probabilities=True, chunk=5)
+    assert (rows, notes) == (12, whole.notes)
+    assert any("'zone': 1 rows hold values" in note for note in notes)
+    written = pd.read_csv(output) if suffix == "csv" else pd.read_parquet(output)
+    pd.testing.assert_frame_equal(written, whole.frame, check_dtype=False, rtol=1e-14)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_no_more_than_a_part_is_held_at_once(tmp_path, suffix):
+    path = tmp_path / f"t.{suffix}"
+    frame = pd.DataFrame({"a": np.arange(23)})
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    parts = [part.frame for part in in_chunks(path, rows=10)]
+    assert [len(part) for part in parts] == [10, 10, 3]
+    pd.testing.assert_frame_equal(pd.concat(parts), frame)
+
+
+def test_a_slip_in_a_later_part_is_named_and_nothing_is_written(model, frame, tmp_path):
+    frame["a"] = frame["a"].astype(object)
+    frame.loc[9, "a"] = "much"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    before = sorted(tmp_path.iterdir())
+    lines = io.StringIO()
+    for output in (tmp_path / "p.csv", tmp_path / "p.parquet", lines):
+        with pytest.raises(TableError, match=r"text in 1 row: 'much' \(data row 10\)"):
+            predict_file(model, tmp_path / "t.csv", output, chunk=4)
+    assert sorted(tmp_path.iterdir()) == before
+    assert lines.getvalue() == ""
+
+
+def test_a_table_without_rows_is_refused_in_parts_too(model, frame, tmp_path):
+    frame[:0].to_csv(tmp_path / "t.csv", index=False)
+    frame[:0].to_parquet(tmp_path / "t.parquet")
+    for name in ("t.csv", "t.parquet"):
+        with pytest.raises(TableError, match="is empty"):
+            predict_file(model, tmp_path / name, tmp_path / "p.csv")

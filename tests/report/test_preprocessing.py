@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
 
+from argrad.report.catalogue import CATALOGUE, named
 from argrad.report.columns import MOST_CATEGORIES, Columns, conform
-from argrad.report.preprocessing import build_pipeline, penalty_name, prepared_columns
+from argrad.report.preprocessing import build_pipeline, prepared_columns
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def train() -> pd.DataFrame:
 
 
 def test_each_fold_is_encoded_to_the_same_width(train):
-    pipeline = build_pipeline(Columns(["a"], ["city"]), "regression", train)
+    pipeline = build_pipeline(Columns(["a"], ["city"]), named("ridge"), train)
     prepare = pipeline.named_steps["prepare"]
     without_y_and_z = train[train["city"] == "x"]
     assert prepare.fit_transform(without_y_and_z).shape == (5, 5)
@@ -29,7 +29,7 @@ def test_each_fold_is_encoded_to_the_same_width(train):
 
 
 def test_missing_entries_are_filled_and_unknown_categories_are_none(train):
-    pipeline = build_pipeline(Columns(["a"], ["city"]), "regression", train)
+    pipeline = build_pipeline(Columns(["a"], ["city"]), named("ridge"), train)
     prepare = pipeline.named_steps["prepare"].fit(train)
     names = list(prepare.get_feature_names_out())
     new = conform(pd.DataFrame({"a": [np.nan, 1.0], "city": ["w", None]}), ["a"], ["city"])
@@ -43,14 +43,13 @@ def test_missing_entries_are_filled_and_unknown_categories_are_none(train):
 
 def test_only_the_commonest_categories_are_told_apart():
     many = pd.DataFrame({"city": [f"city {place}" for place in range(300)] + ["city 299"] * 5})
-    pipeline = build_pipeline(Columns([], ["city"]), "regression", many)
+    pipeline = build_pipeline(Columns([], ["city"]), named("ridge"), many)
     assert pipeline.named_steps["prepare"].fit_transform(many).shape[1] == MOST_CATEGORIES
 
 
-def test_the_task_chooses_model_and_penalty(train):
-    columns = Columns(["a"], [])
-    for task, model in (("classification", LogisticRegression), ("regression", Ridge)):
-        pipeline = build_pipeline(columns, task, train)
-        assert isinstance(pipeline.named_steps["model"], model)
-        assert penalty_name(task) in pipeline.get_params()
-        assert prepared_columns(pipeline) == (["a"], [])
+@pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)
+def test_the_last_step_is_the_model_with_its_penalty(train, choice):
+    pipeline = build_pipeline(Columns(["a"], []), choice, train)
+    assert type(pipeline.named_steps["model"]).__name__ == choice.estimator
+    assert f"model__{choice.parameter}" in pipeline.get_params()
+    assert prepared_columns(pipeline) == (["a"], [])

@@ -67,7 +67,7 @@ def test_names_are_drawn_as_they_are(tmp_path):
     names = ["price $", "$^{oops", "名前", "x" * 200]
     frame = pd.DataFrame(random.normal(size=(60, 4)), columns=names)
     frame["sold $_{"] = random.choice(["no $", "yes $^"], 60)
-    result = tune_table(frame, "sold $_{", compare=False, max_evaluations=1)
+    result = tune_table(frame, "sold $_{", granularity="shared", compare=False, max_fits=6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         save_results(result, tmp_path)

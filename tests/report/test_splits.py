@@ -47,7 +47,7 @@ def test_the_seed_decides_the_rows():
     ("target", "folds", "test_size", "message"),
     [
         (numbers(5), 5, 0.25, "5 rows; with 2 set aside for testing, 3 are fewer than the 5 folds"),
-        (numbers(50), 1, 0.25, "1 folds cannot cross-validate: use --folds 2"),
+        (numbers(50), 1, 0.25, "1 folds cannot cross-validate: use --cv 2"),
         (numbers(50), 5, 0.0, "test size of 0 is no share"),
         (numbers(50), 5, 25, "test size of 25 is no share"),
         (classes(30, 3), 5, 0.25, "class 'b' of 'kind' has 3 of the table's 33 rows, fewer"),
@@ -65,3 +65,24 @@ def test_rare_whole_numbers_suggest_regression():
     target = read_target(pd.Series([1] * 30 + [2] * 2), "rooms")
     with pytest.raises(TableError, match="or --task regression"):
         split_rows(target, 5, 0.25, 0)
+
+
+@pytest.mark.parametrize("target", [numbers(120), classes(60, 60)])
+def test_groups_stay_on_one_side_of_every_split(target, rng):
+    groups = rng.integers(0, 15, 120)
+    splits = split_rows(target, 4, 0.25, seed=1, groups=groups)
+    assert not set(groups[splits.train]) & set(groups[splits.test])
+    assert sorted([*splits.train, *splits.test]) == list(range(120))
+    of_train = groups[splits.train]
+    for train, validation in splits.folds:
+        assert not set(of_train[train]) & set(of_train[validation])
+    assert sorted(np.concatenate([valid for _, valid in splits.folds])) == list(
+        range(len(splits.train))
+    )
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(TableError, match="of 5 groups; with 2 set aside for testing, 3 are fewer"):
+        split_rows(numbers(50), 5, 0.25, 0, groups=np.arange(50) % 5)
+    with pytest.raises(TableError, match="The class 'b' of 'kind' is not among"):
+        split_rows(classes(40, 10), 3, 0.25, 0, groups=np.arange(50) // 10)  # b is one group

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from argrad.cli.models import models
 from argrad.cli.predict import predict
 from argrad.cli.tune import tune
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(tune)
 app.command()(predict)
+app.command()(models)
 
 
 def _print_version(wanted: bool) -> None:

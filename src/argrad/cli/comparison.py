@@ -9,7 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from argrad.report import TuneResult
-from argrad.report.searches.outcome import IN_WORDS
+from argrad.report.searches.outcome import IN_WORDS, SearchOutcome
+
+GRANULARITIES = {"shared": "one shared penalty", "per-feature": "one penalty per feature"}
 
 
 def print_comparison(result: TuneResult, content: dict[str, Any], console: Console) -> None:
@@ -18,7 +20,7 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
     problem = result.problem
     say = lambda text: console.print(text, highlight=False, soft_wrap=True)
     say(f"\n[bold]{escape(data['table'])}[/]: {data['rows']} rows, target {_name(data['target'])}")
-    say(f"{content['task']}, since {escape(result.target.reason)}; --task overrides this.")
+    say(f"{content['task']}, {escape(result.target.reason)}. Model: {data['model']}.")
     say(
         f"{data['test_rows']} rows were set aside first; the searches share {data['folds']} folds "
         f"of the other {data['train_rows']}."
@@ -33,10 +35,12 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
     )
     for note in result.notes:
         say(f"Note: {escape(note)}.")
+    if result.decided is not None:
+        _print_decision(result.decided, result.problem.loss_name, console)
     best = content["recommended"]
     say(
-        f"\nRecommended: the [bold]{IN_WORDS[best['search']]}[/], {best['granularity']} penalty"
-        f"{_value(best['params'])}."
+        f"\nRecommended: the [bold]{IN_WORDS[best['search']]}[/], "
+        f"{GRANULARITIES[best['granularity']]}{_value(best['params'])}."
     )
     if content["optimism"] is not None:
         say(f"Its held-out loss minus its CV loss, the optimism, is {content['optimism']:+.4g}.")
@@ -45,6 +49,35 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
     say("\nWritten:")
     for path in content["files"].values():
         say(f"  {escape(path)}")
+
+
+def _print_decision(decided: SearchOutcome, loss_name: str, console: Console) -> None:
+    """Print what each candidate loses on the folds it was tuned on, and on unseen ones."""
+    say = lambda text: console.print(text, highlight=False, soft_wrap=True)
+    candidates = decided.candidates
+    if candidates is None or candidates["unseen_loss"].isna().all():
+        say("\nThe granularity was not compared: within these limits there is no telling.")
+        return
+    say(f"\nGranularity, decided on folds that the tuning had not seen ({loss_name}):")
+    table = Table()
+    table.add_column("candidate", no_wrap=True)
+    for heading in ("CV loss", "unseen loss", "± s.e.", "optimism"):
+        table.add_column(heading, justify="right")
+    for row in candidates.to_dict("records"):
+        table.add_row(
+            escape(row["candidate"]),
+            f"{row['cv_loss']:#.6g}",
+            f"{row['unseen_loss']:#.6g}",
+            f"{row['standard_error']:.2g}",
+            f"{row['unseen_loss'] - row['cv_loss']:+.4g}",
+        )
+    console.print(table)
+    if len(candidates) == 1:
+        say(
+            "A penalty per feature was not measured: it would hardly lower even the CV loss, or "
+            "it had no\nsolution, or no time was left."
+        )
+    say(f"Chosen: {GRANULARITIES[decided.granularity]}.")
 
 
 def _table(result: TuneResult) -> Table:

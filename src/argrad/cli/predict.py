@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,18 +24,15 @@ def predict(
         bool, typer.Option("--probabilities", help="Add each class's probability.")
     ] = False,
 ) -> None:
-    """Predict the target of each row of a table with a tuned model."""
-    with clear_exits():
-        from argrad.report import predict_table
-        from argrad.report.prediction import check_predictions_file
+    """Predict the target of each row of a table with a tuned model.
 
-        if output is not None:
-            check_predictions_file(output)
-        predictions = predict_table(model, table, probabilities)
-        for note in predictions.notes:
+    The table may be larger than memory. All predictions are written, or none.
+    """
+    with clear_exits():
+        from argrad.report import predict_file
+
+        rows, notes = predict_file(model, table, output or sys.stdout, probabilities)
+        for note in notes:
             typer.echo(f"argrad: {note}", err=True)
-        if output is None:
-            typer.echo(predictions.frame.to_csv(index=False), nl=False)
-        else:
-            predictions.save(output)
-            typer.echo(f"argrad: wrote {len(predictions.frame)} predictions to {output}", err=True)
+        if output is not None:
+            typer.echo(f"argrad: wrote {rows} predictions to {output}", err=True)

@@ -22,6 +22,7 @@ class TaskOption(StrEnum):
 class GranularityOption(StrEnum):
     """What `--granularity` takes."""
 
+    auto = "auto"
     shared = "shared"
     per_feature = "per-feature"
 
@@ -37,10 +38,14 @@ def tune(
     task: Annotated[
         TaskOption | None, typer.Option(help="Instead of inferring it from the target.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="One of those that `argrad models` lists.", metavar="NAME")
+    ] = None,
     granularity: Annotated[
-        GranularityOption, typer.Option(help="One shared penalty, or one per feature.")
-    ] = GranularityOption.shared,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.")] = 5,
+        GranularityOption,
+        typer.Option(help="One shared penalty, one per feature, or decided on unseen folds."),
+    ] = GranularityOption.auto,
+    cv: Annotated[int, typer.Option(help="Number of folds of the cross-validation.")] = 5,
     test_size: Annotated[float, typer.Option(help="Share of the rows set aside first.")] = 0.25,
     seed: Annotated[int, typer.Option(help="Seed of the rows' shuffling and of TPE.", min=0)] = 0,
     drop: Annotated[
@@ -51,11 +56,27 @@ def tune(
         list[str] | None,
         typer.Option(help="Take a column as categories; may be repeated.", metavar="COLUMN"),
     ] = None,
+    weights_column: Annotated[
+        str | None,
+        typer.Option(help="A column that says how much each row counts.", metavar="COLUMN"),
+    ] = None,
+    groups_column: Annotated[
+        str | None,
+        typer.Option(help="Rows alike in it stay together in every split.", metavar="COLUMN"),
+    ] = None,
     compare: Annotated[
         bool, typer.Option(help="Also run grid search and, if Optuna is installed, TPE.")
     ] = True,
-    max_evaluations: Annotated[
-        int | None, typer.Option(help="Stop the gradient search after so many evaluations.", min=1)
+    max_fits: Annotated[
+        int | None,
+        typer.Option(help="The most fits of the model in gradient searches together.", min=1),
+    ] = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that gradient searches may take together; grid search is not limited.",
+            metavar="SECONDS",
+        ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the results.", metavar="FOLDER")] = Path(
         "argrad-results"
@@ -86,14 +107,18 @@ def tune(
                 table,
                 target,
                 task=None if task is None else task.value,
+                model=model,
                 granularity=granularity.value,
-                folds=folds,
+                folds=cv,
                 test_size=test_size,
                 seed=seed,
                 compare=compare,
-                max_evaluations=max_evaluations,
+                max_fits=max_fits,
+                time_budget=time_budget,
                 drop=drop or (),
                 categories=categories or (),
+                weights_column=weights_column,
+                groups_column=groups_column,
                 progress=progress,
             )
             progress.stage("writing the results")

@@ -43,7 +43,7 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     shown = f"the {len(largest)} largest of {len(names)}" if len(names) > len(largest) else "all"
     left.set_title(f"coefficients of scaled features ({shown})", fontsize=10)
     if penalties.ndim:
-        _draw_penalties(right, penalties[largest], result.problem.penalty)
+        _draw_penalties(right, penalties[largest], result.problem.choice.meaning)
     else:
         _draw_curve(right, result)
     figure.suptitle(f"{literal(result.target.name)}: the model of the {IN_WORDS[result.best.name]}")
@@ -85,10 +85,10 @@ def _draw_classes(figure: Any, axes: Any, coefficients: np.ndarray, classes: Any
     figure.colorbar(image, ax=axes, label="coefficient")
 
 
-def _draw_penalties(axes: Any, penalties: np.ndarray, name: str) -> None:
+def _draw_penalties(axes: Any, penalties: np.ndarray, meaning: str) -> None:
     axes.plot(penalties, range(len(penalties)), "o", color=COLOURS["gradient"])
     axes.set_xscale("log")
-    axes.set_xlabel(_meaning(name))
+    axes.set_xlabel(meaning)
     axes.set_title("penalty of each feature", fontsize=10)
     axes.margins(y=0.02)
     quiet(axes)
@@ -96,7 +96,7 @@ def _draw_penalties(axes: Any, penalties: np.ndarray, name: str) -> None:
 
 def _draw_curve(axes: Any, result: TuneResult) -> None:
     penalty = result.problem.penalty
-    for outcome in result.outcomes:
+    for outcome in result.drawn:
         if penalty not in outcome.history:  # penalties per feature have no place on this axis
             continue
         history = outcome.history.sort_values(penalty)
@@ -114,16 +114,10 @@ def _draw_curve(axes: Any, result: TuneResult) -> None:
     chosen = float(result.best.params[penalty])
     axes.axvline(chosen, color="0.3", linestyle="--", linewidth=1.0, label=f"chosen: {chosen:.3g}")
     axes.set_xscale("log")
-    losses = np.concatenate([outcome.history["cv_loss"] for outcome in result.outcomes])
+    losses = np.concatenate([outcome.history["cv_loss"] for outcome in result.drawn])
     scale_losses(axes, losses.min(), losses.max())
-    axes.set_xlabel(_meaning(penalty))
+    axes.set_xlabel(result.problem.choice.meaning)
     axes.set_ylabel(f"CV loss ({result.problem.loss_name})")
     axes.set_title("CV loss against the shared penalty", fontsize=10)
     axes.legend(frameon=False)
     quiet(axes)
-
-
-def _meaning(penalty: str) -> str:
-    if penalty.endswith("C"):
-        return "C, the inverse penalty (right: weaker)"
-    return "alpha, the penalty (right: stronger)"

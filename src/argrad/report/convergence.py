@@ -22,8 +22,8 @@ def draw_convergence(result: TuneResult, path: Path) -> None:
     """
     figure = new_figure(10.0, 4.2)
     by_fits, by_seconds = figure.subplots(1, 2, sharey=True)
-    lowest = min(float(outcome.history["cv_loss"].min()) for outcome in result.outcomes)
-    for outcome in result.outcomes:
+    lowest = min(float(outcome.history["cv_loss"].min()) for outcome in result.drawn)
+    for outcome in result.drawn:
         above = _above(outcome, lowest)
         _draw(by_fits, outcome, "fits", outcome.fits, above)
         _draw(by_seconds, outcome, "seconds", outcome.seconds, above)

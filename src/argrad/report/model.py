@@ -18,8 +18,13 @@ from argrad.report.errors import ModelError, listed
 MODEL_FILE = "model.skops"
 
 # What a fitted pipeline holds beyond the types that skops trusts itself: the element type of
-# arrays of strings, and (older skops) a column transformer's list of left-over columns.
-_TRUSTED = {"numpy.dtype", "sklearn.compose._column_transformer._RemainderColsList"}
+# arrays of strings, (older skops) a column transformer's list of left-over columns, and the loss of
+# a TweedieRegressor.
+_TRUSTED = {
+    "numpy.dtype",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn.compose._column_transformer._RemainderColsList",
+}
 
 
 def save_model(pipeline: Any, path: Path) -> None:

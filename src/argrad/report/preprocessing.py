@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from argrad.report.catalogue import Choice
 from argrad.report.columns import MOST_CATEGORIES, Columns
-from argrad.report.target import Task
+from sklearn import linear_model
 
 MISSING = "missing"
 
 
-def build_pipeline(columns: Columns, task: Task, train: pd.DataFrame) -> Pipeline:
+def build_pipeline(columns: Columns, choice: Choice, train: pd.DataFrame) -> Pipeline:
     """An unfitted pipeline: numbers filled in and scaled, categories one-hot, step `model` last.
 
     `train` holds the training rows as `conform` gives them; the categories are read from it, so
@@ -46,17 +46,8 @@ def build_pipeline(columns: Columns, task: Task, train: pd.DataFrame) -> Pipelin
             ]
         )
         prepare.append(("categories", categories, columns.categories))
-    model = Ridge()
-    if task == "classification":
-        # At scikit-learn's default tolerance L-BFGS stops so early that CV losses are off in the
-        # third digit, more than the searches differ by; and weak penalties need many iterations.
-        model = LogisticRegression(tol=1e-6, max_iter=10_000)
+    model = getattr(linear_model, choice.estimator)(**choice.settings)
     return Pipeline([("prepare", ColumnTransformer(prepare)), ("model", model)])
-
-
-def penalty_name(task: Task) -> str:
-    """The parameter of the pipeline that the searches tune."""
-    return "model__C" if task == "classification" else "model__alpha"
 
 
 def prepared_columns(pipeline: Pipeline) -> tuple[list[str], list[str]]:

@@ -33,6 +33,8 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
             "test_rows": len(result.problem.y_test),
             "folds": len(result.problem.folds),
             "seed": result.problem.seed,
+            "model": result.problem.choice.name,
+            "loss": result.problem.loss_name,
             "numbers": len(result.columns.numbers),
             "categories": len(result.columns.categories),
             "dropped": result.columns.dropped,
@@ -41,7 +43,7 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
         "task": result.target.task,
         "recommended": {
             "search": best.name,
-            "granularity": result.best_granularity,
+            "granularity": best.granularity,
             "params": plain(best.params),
         },
         "searches": [outcome.summary() for outcome in result.outcomes],

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-COLOURS = {"gradient": "#c1440e", "grid": "#4a6d8c", "tpe": "#7a9a3b"}
-MARKERS = {"gradient": "o", "grid": "s", "tpe": "^"}
+COLOURS = {"gradient": "#c1440e", "grid": "#4a6d8c", "tpe": "#7a9a3b", "auto": "#7b4a8c"}
+MARKERS = {"gradient": "o", "grid": "s", "tpe": "^", "auto": "D"}
 
 
 def new_figure(width: float, height: float) -> Figure:

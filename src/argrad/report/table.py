@@ -6,9 +6,11 @@ import csv
 import difflib
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +18,9 @@ from argrad.report.errors import TableError, listed
 
 EMBEDDED = "breast cancer (embedded)"
 EMBEDDED_TARGET = "diagnosis"
+
+# Rows of a table that are held at once where a whole one may be larger than memory.
+CHUNK = 50_000
 
 _DELIMITED = {".csv", ".tsv", ".txt"}
 _PARQUET = {".parquet", ".pq"}
@@ -48,18 +53,69 @@ def as_table(source: str | Path | pd.DataFrame | None, as_text: Collection[str] 
         return embedded_table()
     if isinstance(source, pd.DataFrame):
         return _checked("data frame", source, [str(column) for column in source.columns])
+    path = _existing(source)
+    with _read_errors(path):
+        if is_parquet(path):
+            return _read_parquet(path)
+        return _read_delimited(path, as_text)
+
+
+def in_chunks(
+    source: str | Path | pd.DataFrame, as_text: Collection[str] = (), rows: int = CHUNK
+) -> Iterator[Table]:
+    """The table that `source` names in parts of at most so many rows, which count on.
+
+    A file is read no further than the part that is asked for. Raises what `as_table` does.
+    """
+    if isinstance(source, pd.DataFrame):
+        yield as_table(source)
+        return
+    path = _existing(source)
+    with _read_errors(path):
+        yield from (
+            _parquet_parts(path, rows)
+            if is_parquet(path)
+            else _delimited_parts(path, as_text, rows)
+        )
+
+
+def _existing(source: str | Path) -> Path:
     path = Path(source)
     if path.is_dir():
         raise TableError(f"'{path}' is a folder, not a table: name the file in it.")
     check_suffix(path)
     if not path.exists():
         raise TableError(f"There is no file '{path}'{_nearest_file(path)}: check the path.")
+    return path
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Say in words what is wrong with a file."""
+    from pyarrow import ArrowException
+
     try:
-        if path.suffix.lower() in _PARQUET:
-            return _read_parquet(path)
-        return _read_delimited(path, as_text)
+        yield
+    except TableError:
+        raise
     except OSError as error:
         raise TableError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"'{path}' is not UTF-8 text (byte {error.start}): save it as UTF-8."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise TableError(
+            f"'{path}' is not a regular table ({_first_line(error)}): "
+            "each row needs as many fields as the header."
+        ) from error
+    except (ArrowException, ValueError) as error:
+        if not is_parquet(path):
+            raise
+        raise TableError(
+            f"'{path}' is not a Parquet file that can be read ({_first_line(error)}): "
+            "write it again, or use CSV."
+        ) from error
 
 
 def check_suffix(path: Path) -> None:
@@ -100,66 +156,94 @@ def _nearest_file(path: Path) -> str:
 
 
 def _read_parquet(path: Path) -> Table:
-    from pyarrow import ArrowException, parquet
+    from pyarrow import parquet
 
-    try:
-        names = parquet.read_schema(path).names
-        # pandas' own metadata would turn some columns into the index; an unnamed one is no data.
-        _check_duplicates(str(path), names)
-        frame = pd.read_parquet(path)
-    except (ArrowException, ValueError) as error:
-        if isinstance(error, TableError):
-            raise
-        raise TableError(
-            f"'{path}' is not a Parquet file that can be read ({_first_line(error)}): "
-            "write it again, or use CSV."
-        ) from error
-    named_index = [name for name in frame.index.names if name is not None]
-    if named_index:
+    # pandas' own metadata would turn some columns into the index; an unnamed one is no data.
+    _check_duplicates(str(path), parquet.read_schema(path).names)
+    return _with_index(path, pd.read_parquet(path))
+
+
+def _parquet_parts(path: Path, rows: int) -> Iterator[Table]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        _check_duplicates(str(path), file.schema_arrow.names)
+        if file.metadata.num_rows == 0:
+            yield _read_parquet(path)  # raises, saying so
+        begin = 0
+        for batch in file.iter_batches(batch_size=rows):
+            table = _with_index(path, batch.to_pandas())
+            yield _counted_from(begin, table)
+            begin += len(table.frame)
+
+
+def _with_index(path: Path, frame: pd.DataFrame) -> Table:
+    if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     return _checked(str(path), frame, [str(column) for column in frame.columns])
 
 
 def _read_delimited(path: Path, as_text: Collection[str]) -> Table:
+    names, options = _csv_options(path, as_text)
+    with _strict_rows(path, len(names)):
+        frame = pd.read_csv(path, low_memory=False, **options)
+    return _checked(str(path), frame, names)
+
+
+def _delimited_parts(path: Path, as_text: Collection[str], rows: int) -> Iterator[Table]:
+    names, options = _csv_options(path, as_text)
+    begin = 0
+    with pd.read_csv(path, low_memory=False, chunksize=rows, **options) as parts:
+        while True:
+            with _strict_rows(path, len(names)):
+                frame = next(parts, None)
+            if frame is None:
+                break
+            yield _counted_from(begin, _checked(str(path), frame, names))
+            begin += len(frame)
+    if begin == 0:
+        _read_delimited(path, as_text)  # raises, saying so
+
+
+def _counted_from(begin: int, table: Table) -> Table:
+    index = pd.RangeIndex(begin, begin + len(table.frame))
+    return Table(table.name, table.frame.set_axis(index, axis="index"))
+
+
+@contextmanager
+def _strict_rows(path: Path, columns: int) -> Iterator[None]:
     try:
-        with open(path, newline="", encoding="utf-8-sig") as lines:
-            first = lines.readline()
-            if not first.strip():
-                raise TableError(f"'{path}' is empty: it needs a header line and rows.")
-            delimiter = _delimiter(first)
-            lines.seek(0)
-            header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
-        names = [name.strip() or f"unnamed {place}" for place, name in enumerate(header, 1)]
-        _check_duplicates(str(path), names)
         with warnings.catch_warnings():
             # A row longer than the header is cut with no more than this warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path,
-                sep=delimiter,
-                header=0,
-                names=names,
-                index_col=False,
-                dtype={name: str for name in names if name in as_text},
-                skipinitialspace=True,
-                low_memory=False,
-                encoding="utf-8-sig",
-            )
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"'{path}' is not UTF-8 text (byte {error.start}): save it as UTF-8."
-        ) from error
+            yield
     except pd.errors.ParserWarning as error:
         raise TableError(
-            f"'{path}' has rows with more fields than its {len(names)} column names: "
+            f"'{path}' has rows with more fields than its {columns} column names: "
             "mend the header line."
         ) from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise TableError(
-            f"'{path}' is not a regular table ({_first_line(error)}): "
-            "each row needs as many fields as the header."
-        ) from error
-    return _checked(str(path), frame, names)
+
+
+def _csv_options(path: Path, as_text: Collection[str]) -> tuple[list[str], dict[str, Any]]:
+    """The column names that the header line gives, and how pandas is to read the rest."""
+    with open(path, newline="", encoding="utf-8-sig") as lines:
+        first = lines.readline()
+        if not first.strip():
+            raise TableError(f"'{path}' is empty: it needs a header line and rows.")
+        delimiter = _delimiter(first)
+        lines.seek(0)
+        header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    names = [name.strip() or f"unnamed {place}" for place, name in enumerate(header, 1)]
+    _check_duplicates(str(path), names)
+    return names, {
+        "sep": delimiter,
+        "header": 0,
+        "names": names,
+        "index_col": False,
+        "dtype": {name: str for name in names if name in as_text},
+        "skipinitialspace": True,
+        "encoding": "utf-8-sig",
+    }
 
 
 def _delimiter(header: str) -> str:

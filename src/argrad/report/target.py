@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from argrad.report.catalogue import Choice, Task
 from argrad.report.errors import TableError, listed
 from argrad.report.values import (
     as_categories,
@@ -18,8 +18,6 @@ from argrad.report.values import (
     stray_text,
     written_numbers,
 )
-
-Task = Literal["classification", "regression"]
 
 # Whole numbers are classes when there are at most this many, each often enough to be one.
 _MOST_CLASSES = 10
@@ -59,6 +57,7 @@ def read_target(column: pd.Series, name: str, task: Task | None = None) -> Targe
         as_numbers(column, name)  # raises, naming the entries
     if task is None:
         task, reason = _infer(column)
+        reason = f"since {reason}; --task overrides this"
     else:
         reason = "as asked for"
     values = _labels(column) if task == "classification" else _numbers(column, name)
@@ -70,6 +69,19 @@ def read_target(column: pd.Series, name: str, task: Task | None = None) -> Targe
             "Choose a column that varies."
         )
     return Target(name, task, values, reason)
+
+
+def check_range(values: pd.Series, name: str, choice: Choice) -> None:
+    """Raise `TableError` if the model's distribution has no such values as some of a target's."""
+    if choice.power is None:
+        return
+    wrong = values.index[values <= 0 if choice.power >= 2 else values < 0]
+    if len(wrong):
+        rows = listed([int(row) + 1 for row in wrong], limit=5)
+        raise TableError(
+            f"The target '{name}' holds {values[wrong[0]]:g} (data row {rows}), but the model "
+            f"'{choice.name}' is for {choice.targets}: use --model ridge, or mend those rows."
+        )
 
 
 def _infer(column: pd.Series) -> tuple[Task, str]:

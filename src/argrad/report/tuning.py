@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from argrad.report.catalogue import Task, choice_of, named
 from argrad.report.columns import Columns, conform, inspect_columns
-from argrad.report.errors import TableError
-from argrad.report.preprocessing import build_pipeline, penalty_name
+from argrad.report.errors import InputError, TableError
+from argrad.report.preprocessing import build_pipeline
 from argrad.report.progress import Progress, Silent
+from argrad.report.roles import assign_roles
 from argrad.report.searches import (
+    Budget,
     Granularity,
     SearchOutcome,
     TuningProblem,
+    deciding_search,
     gradient_search,
     grid_search,
     has_optuna,
@@ -24,8 +30,8 @@ from argrad.report.searches import (
 )
 from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.splits import split_rows
-from argrad.report.table import EMBEDDED_TARGET, as_table, split_target
-from argrad.report.target import Target, Task, read_target
+from argrad.report.table import EMBEDDED_TARGET, as_table
+from argrad.report.target import Target, check_range, read_target
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,29 @@ class TuneResult:
     target: Target
     columns: Columns
     problem: TuningProblem
-    granularity: Granularity
     outcomes: list[SearchOutcome]
     notes: list[str]
     interrupted: bool
 
     @property
     def best(self) -> SearchOutcome:
-        """The recommended search: lowest CV loss, among equal ones the one of fewest fits."""
+        """The recommended search, see `argrad.report.searches.recommended`."""
         return recommended(self.outcomes)
 
     @property
-    def best_granularity(self) -> Granularity:
-        """Whether the recommended penalties are one shared one or one per feature."""
-        return self.granularity if self.best is self.outcomes[0] else "shared"
+    def decided(self) -> SearchOutcome | None:
+        """The search that decided on the granularity, if one did."""
+        return next((each for each in self.outcomes if each.candidates is not None), None)
+
+    @property
+    def drawn(self) -> list[SearchOutcome]:
+        """The outcomes for pictures: a decision for what the first one tuned adds nothing."""
+        first = self.outcomes[0]
+        return [
+            each
+            for each in self.outcomes
+            if each.candidates is None or each.granularity != first.granularity
+        ]
 
     @property
     def optimism(self) -> float:
@@ -63,7 +78,7 @@ class TuneResult:
 
     @property
     def rows(self) -> int:
-        """Rows of the table, those set aside included."""
+        """Rows of the table, those set aside included and those of weight zero not."""
         return len(self.problem.y) + len(self.problem.y_test)
 
 
@@ -72,60 +87,99 @@ def tune_table(
     target: str | None = None,
     *,
     task: Task | None = None,
-    granularity: Granularity = "shared",
+    model: str | None = None,
+    granularity: Granularity | Literal["auto"] = "auto",
     folds: int = 5,
     test_size: float = 0.25,
     seed: int = 0,
     compare: bool = True,
-    max_evaluations: int | None = None,
+    max_fits: int | None = None,
+    time_budget: float | None = None,
     drop: Collection[str] = (),
     categories: Collection[str] = (),
+    weights_column: str | None = None,
+    groups_column: str | None = None,
     progress: Progress | None = None,
 ) -> TuneResult:
     """Tune the penalty of a linear model on a table, and compare ways of doing so.
 
     `table` is a CSV or Parquet file, a data frame, or None for the embedded breast cancer table;
-    `target` names the column to predict. Rows are set aside first (`test_size`); the searches
-    share the same `folds` of the rest. Columns in `drop` are left out, those in `categories` are
-    categories whatever they hold. With `compare=False` only the gradient search runs.
+    `target` names the column to predict, `model` one of `argrad.report.catalogue`. Rows are set
+    aside first (`test_size`); the searches share the same `folds` of the rest. Columns in `drop`
+    are left out, those in `categories` are categories whatever they hold. `weights_column` counts
+    rows in fits and losses; rows of the same group in `groups_column` stay on one side of every
+    split. With `granularity="auto"` a last search decides on folds it has not seen whether a
+    penalty per feature pays. `max_fits` and the seconds of `time_budget` limit the gradient
+    searches together; with `compare=False` no others run.
 
-    Raises `TableError`, saying what to mend, if the table cannot be used. Ctrl-C ends the search
-    that runs and keeps the best so far; before the first evaluation KeyboardInterrupt is raised.
+    Raises `TableError` (an `InputError`), saying what to mend, if the table cannot be used. Ctrl-C
+    ends the search that runs and keeps the best so far; before the first evaluation
+    KeyboardInterrupt is raised.
     """
     progress = progress or Silent()
+    budget = _budget(max_fits, time_budget, folds)
+    if model is not None:
+        task = task or named(model).task
+        choice_of(model, task)
     progress.stage("reading the table")
     if target is None:
         if table is not None:
             raise TableError("Which column is to be predicted? Name it with --target COLUMN.")
         target = EMBEDDED_TARGET
     given = as_table(table, as_text=categories)
-    features, column = split_target(given, target)
-    learnt = read_target(column, target, task)
-    columns = inspect_columns(features, drop, categories)
-    splits = split_rows(learnt, folds, test_size, seed)
-    frame = conform(features, columns.numbers, columns.categories)
+    roles = assign_roles(given, target, weights_column, groups_column)
+    learnt = read_target(roles.target, target, task)
+    choice = choice_of(model, learnt.task)
+    check_range(pd.Series(learnt.values, roles.target.index), target, choice)
+    columns = inspect_columns(roles.features, drop, categories)
+    columns.notes.extend(roles.notes)
+    groups = None if roles.groups is None else roles.groups.to_numpy()
+    splits = split_rows(learnt, folds, test_size, seed, groups)
+    frame = conform(roles.features, columns.numbers, columns.categories)
     train = frame.iloc[splits.train].reset_index(drop=True)
+    weights = None if roles.weights is None else roles.weights.to_numpy()
     problem = TuningProblem(
-        pipeline=build_pipeline(columns, learnt.task, train),
-        penalty=penalty_name(learnt.task),
-        task=learnt.task,
+        pipeline=build_pipeline(columns, choice, train),
+        choice=choice,
         X=train,
         y=learnt.values[splits.train],
         X_test=frame.iloc[splits.test].reset_index(drop=True),
         y_test=learnt.values[splits.test],
         folds=splits.folds,
         seed=seed,
+        weights=_of(weights, splits.train),
+        weights_test=_of(weights, splits.test),
     )
-    outcomes = [gradient_search(problem, granularity, max_evaluations, progress)]
+    first: Granularity = "shared" if granularity == "auto" else granularity
+    outcomes = [gradient_search(problem, first, budget, progress)]
     notes: list[str] = []
     interrupted = outcomes[0].interrupted
     if compare and not interrupted:
         interrupted = _compare(problem, outcomes, notes, progress)
+    if granularity == "auto" and not interrupted:
+        interrupted = _decide(problem, outcomes, notes, budget.less(outcomes[0]), progress)
     if granularity == "per-feature":
         notes.extend(_overfitted(outcomes))
-    return TuneResult(
-        given.name, learnt, columns, problem, granularity, outcomes, notes, interrupted
-    )
+    return TuneResult(given.name, learnt, columns, problem, outcomes, notes, interrupted)
+
+
+def _budget(max_fits: int | None, time_budget: float | None, folds: int) -> Budget:
+    budget = Budget(max_fits, time_budget)
+    if time_budget is not None and not 0 < time_budget < np.inf:
+        raise InputError(
+            f"A time budget of {time_budget:g} seconds leaves no time: use --time-budget with a "
+            "positive number of seconds."
+        )
+    if not budget.allows(folds):
+        raise InputError(
+            f"{max_fits} fits are too few: one evaluation takes one a fold, and one more is made "
+            f"at the end. Use --max-fits {folds + 1} or more."
+        )
+    return budget
+
+
+def _of(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if weights is None else weights[rows]
 
 
 def _compare(
@@ -147,6 +201,25 @@ def _compare(
     return outcomes[-1].interrupted
 
 
+def _decide(
+    problem: TuningProblem,
+    outcomes: list[SearchOutcome],
+    notes: list[str],
+    budget: Budget,
+    progress: Progress,
+) -> bool:
+    """Add the outcome of the granularity that is decided on; whether Ctrl-C ended it."""
+    if not budget.allows(len(problem.folds)):
+        notes.append("nothing of the budget was left to decide on the granularity: it is shared")
+        return False
+    try:
+        outcomes.append(deciding_search(problem, budget, progress))
+    except KeyboardInterrupt:
+        notes.append("interrupted before the granularity was decided on: it is shared")
+        return True
+    return outcomes[-1].interrupted
+
+
 def _overfitted(outcomes: list[SearchOutcome]) -> list[str]:
     """A warning if many penalties won on the folds but a shared one wins on the held-out rows."""
     per_feature, *shared = outcomes
@@ -159,5 +232,5 @@ def _overfitted(outcomes: list[SearchOutcome]) -> list[str]:
         "the penalties per feature have the lowest CV loss, but on the held-out rows the shared "
         f"penalty of the {IN_WORDS[rival.name]} does better ({rival.test_loss:.4g} against "
         f"{per_feature.test_loss:.4g}): they may fit the folds rather than the data, and "
-        "--granularity shared is safer"
+        "--granularity auto is safer"
     ]

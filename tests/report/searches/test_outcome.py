@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,11 @@ import pytest
 from argrad.report.searches.outcome import SearchOutcome, finite, plain, recommended
 
 
-def outcome(name: str, fits: int, cv_loss: float, test_loss: float = 1.0) -> SearchOutcome:
-    return SearchOutcome(name, fits, 0.5, cv_loss, test_loss, None, {}, None, pd.DataFrame())
+def outcome(
+    name: str, fits: int, cv_loss: float, test_loss: float = 1.0, granularity: str = "shared"
+) -> SearchOutcome:
+    history = pd.DataFrame()
+    return SearchOutcome(name, granularity, fits, 0.5, cv_loss, test_loss, None, {}, None, history)
 
 
 def test_the_lowest_cv_loss_is_recommended_whatever_the_held_out_rows_say():
@@ -32,3 +37,35 @@ def test_parameters_become_plain_numbers():
         "C": 2.0,
         "alpha": [1.0, 2.0],
     }
+
+
+def decided(granularity: str, cv_loss: float) -> SearchOutcome:
+    candidates = pd.DataFrame(
+        {
+            "candidate": ["shared"],
+            "cv_loss": [0.5],
+            "unseen_loss": [0.6],
+            "standard_error": [np.nan],
+        }
+    )
+    found = outcome("auto", 1000, cv_loss, granularity=granularity)
+    return dataclasses.replace(found, candidates=candidates)
+
+
+def test_a_decision_for_more_penalties_is_recommended_whatever_its_cv_loss():
+    per_feature = decided("per-feature", 0.7)
+    assert recommended([outcome("gradient", 21, 0.5), per_feature]) is per_feature
+
+
+def test_a_decision_for_one_penalty_rules_out_more():
+    gradient = outcome("gradient", 21, 0.5)
+    many = outcome("other", 9, 0.1, granularity="per-feature")
+    assert recommended([gradient, many, decided("shared", 0.5)]) is gradient
+
+
+def test_candidates_are_in_json_without_nan():
+    content = decided("shared", 0.5).summary()
+    assert content["candidates"] == [
+        {"candidate": "shared", "cv_loss": 0.5, "unseen_loss": 0.6, "standard_error": None}
+    ]
+    assert "candidates" not in outcome("grid", 251, 0.5).summary()

@@ -10,7 +10,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 from argrad.report.progress import Silent
-from argrad.report.searches import gradient_search, tpe_search
+from argrad.report.searches import Budget, gradient_search, tpe_search
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST
 
 
@@ -52,7 +52,7 @@ def grid(result):
 
 
 def test_the_gradient_search_reports_scikit_learns_cv_loss(problem):
-    outcome = gradient_search(problem, "shared", None, Silent())
+    outcome = gradient_search(problem, "shared", Budget(), Silent())
     chosen = float(outcome.params[problem.penalty])
     assert LOWEST <= chosen <= HIGHEST
     assert outcome.cv_loss == pytest.approx(cross_validated(problem, chosen), rel=1e-4)
@@ -62,13 +62,13 @@ def test_the_gradient_search_reports_scikit_learns_cv_loss(problem):
 
 
 def test_the_gradient_search_is_no_worse_than_the_grid_for_a_tenth_of_its_fits(problem, grid):
-    gradient = gradient_search(problem, "shared", None, Silent())
+    gradient = gradient_search(problem, "shared", Budget(), Silent())
     assert gradient.cv_loss <= grid.cv_loss * (1.0 + 1e-4)
     assert gradient.fits <= grid.fits / 10
 
 
 def test_the_gradient_search_can_be_stopped_after_some_evaluations(problem):
-    outcome = gradient_search(problem, "shared", 2, Silent())
+    outcome = gradient_search(problem, "shared", Budget(fits=7), Silent())
     assert len(outcome.history) <= 2
 
 
@@ -96,7 +96,7 @@ def test_tpe_tries_once_however_little_time_there_is(problem):
 
 
 def test_ctrl_c_keeps_the_best_so_far(problem):
-    outcome = gradient_search(problem, "shared", None, CtrlC(at=2))
+    outcome = gradient_search(problem, "shared", Budget(), CtrlC(at=2))
     assert outcome.interrupted
     assert 1 <= len(outcome.history) <= 2
     assert outcome.cv_loss == outcome.history["cv_loss"].min()

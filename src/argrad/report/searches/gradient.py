@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from argrad.report.errors import TableError
@@ -11,14 +12,31 @@ from argrad.report.searches.outcome import SearchOutcome
 from argrad.report.searches.threads import few_threads
 from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, Granularity, TuningProblem
 
-NAME = "gradient"
+NAME, DECIDED = "gradient", "auto"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most `fits` and `seconds` that gradient searches may take; None for no limit."""
+
+    fits: int | None = None
+    seconds: float | None = None
+
+    def less(self, spent: SearchOutcome) -> Budget:
+        """What is left after a search."""
+        return Budget(
+            None if self.fits is None else self.fits - spent.fits,
+            None if self.seconds is None else self.seconds - spent.seconds,
+        )
+
+    def allows(self, folds: int) -> bool:
+        """Whether it suffices for a single evaluation and the final fit."""
+        enough = self.fits is None or self.fits > folds
+        return enough and (self.seconds is None or self.seconds > 0)
 
 
 def gradient_search(
-    problem: TuningProblem,
-    granularity: Granularity,
-    max_evaluations: int | None,
-    progress: Progress,
+    problem: TuningProblem, granularity: Granularity, budget: Budget, progress: Progress
 ) -> SearchOutcome:
     """Tune one shared penalty, or one per feature, by gradient.
 
@@ -26,31 +44,59 @@ def gradient_search(
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
     """
     # Imported here, before the clock starts: it brings JAX along.
+    from argrad.sklearn import PerFeature, Shared
+
+    bounds = Shared if granularity == "shared" else PerFeature
+    progress.stage(f"gradient search ({granularity} penalty)")
+    return _search(problem, NAME, bounds(LOWEST, HIGHEST), granularity, budget, progress)
+
+
+def deciding_search(problem: TuningProblem, budget: Budget, progress: Progress) -> SearchOutcome:
+    """Decide between one penalty and one per feature on unseen folds, and tune what was chosen.
+
+    The outcome's `candidates` hold what was compared. Fits, seconds and Ctrl-C are as in
+    `gradient_search`; half of the budget at most goes into the decision.
+    """
+    from argrad.sklearn import Auto
+
+    progress.stage("gradient search (granularity decided on unseen folds)")
+    return _search(problem, DECIDED, Auto(LOWEST, HIGHEST), None, budget, progress)
+
+
+def _search(
+    problem: TuningProblem,
+    name: str,
+    hyperparameter: Any,
+    granularity: Granularity | None,
+    budget: Budget,
+    progress: Progress,
+) -> SearchOutcome:
     from argrad import SolveError
-    from argrad.sklearn import GradientSearchCV, PerFeature, Shared
+    from argrad.sklearn import GradientSearchCV
 
     def tell(evaluation: dict[str, Any]) -> None:
         progress.step(f"evaluation {evaluation['evaluation']}: CV loss {evaluation['cv_loss']:.5g}")
 
-    bounds = Shared if granularity == "shared" else PerFeature
     search = GradientSearchCV(
         problem.pipeline,
-        {problem.penalty: bounds(LOWEST, HIGHEST)},
+        {problem.penalty: hyperparameter},
         cv=problem.folds,
-        max_fits=None if max_evaluations is None else max_evaluations * len(problem.folds) + 1,
+        max_fits=budget.fits,
+        timeout=budget.seconds,
         callback=tell,
     )
-    progress.stage(f"gradient search ({granularity} penalty)")
+    weights = {} if problem.weights is None else {"sample_weight": problem.weights}
     with few_threads(problem.X):
         start = time.perf_counter()
         try:
-            search.fit(problem.X, problem.y)
+            search.fit(problem.X, problem.y, **weights)
         except (ValueError, SolveError) as error:
             raise TableError(f"The gradient search cannot tune on this table. {error}") from error
         seconds = time.perf_counter() - start
     test_loss, test_score = problem.held_out(search.best_estimator_)
     return SearchOutcome(
-        name=NAME,
+        name=name,
+        granularity=granularity or search.granularity_,
         fits=int(search.n_fits_),
         seconds=seconds,
         cv_loss=-float(search.best_score_),
@@ -60,4 +106,5 @@ def gradient_search(
         estimator=search.best_estimator_,
         history=search.history_,
         interrupted=bool(search.interrupted_),
+        candidates=getattr(search, "granularity_results_", None),
     )

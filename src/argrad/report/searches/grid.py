@@ -29,11 +29,12 @@ def grid_search(problem: TuningProblem, progress: Progress) -> SearchOutcome:
     with warnings.catch_warnings(), few_threads(problem.X):
         warnings.simplefilter("ignore", ConvergenceWarning)
         start = time.perf_counter()
-        search.fit(problem.X, problem.y)
+        search.fit(problem.X, problem.y, **problem.fit_params)
         seconds = time.perf_counter() - start
     test_loss, test_score = problem.held_out(search.best_estimator_)
     return SearchOutcome(
         name=NAME,
+        granularity="shared",
         fits=POINTS * len(problem.folds) + 1,
         seconds=seconds,
         cv_loss=-float(search.best_score_),

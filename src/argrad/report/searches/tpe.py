@@ -48,6 +48,7 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
             problem.y,
             cv=problem.folds,
             scoring=problem.scoring,
+            params=problem.fit_params,
             error_score="raise",
         )
         cv_loss = -float(scores.mean())
@@ -78,13 +79,15 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
                 if not history:
                     raise
             best = min(history, key=lambda row: row["cv_loss"])
-            estimator = problem.with_penalty(best[problem.penalty]).fit(problem.X, problem.y)
+            estimator = problem.with_penalty(best[problem.penalty])
+            estimator.fit(problem.X, problem.y, **problem.fit_params)
             seconds = time.perf_counter() - start
     finally:
         optuna.logging.set_verbosity(verbosity)
     test_loss, test_score = problem.held_out(estimator)
     return SearchOutcome(
         name=NAME,
+        granularity="shared",
         fits=len(problem.folds) * len(history) + 1,
         seconds=seconds,
         cv_loss=best["cv_loss"],

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.metrics import log_loss, mean_squared_error
 
-from argrad.report.target import Task
+from argrad.report.catalogue import Choice
+from argrad.report.losses import mean_loss
 
 Granularity = Literal["shared", "per-feature"]
 
@@ -21,46 +21,60 @@ LOWEST, HIGHEST = 1e-4, 1e4
 class TuningProblem:
     """A pipeline to tune on `X`, `y` over `folds`, and the rows set aside to judge it on.
 
-    `penalty` is the pipeline's parameter that is tuned between `LOWEST` and `HIGHEST`; `folds`
-    holds pairs of positions within the training rows.
+    The parameter `penalty` of its last step, the model of `choice`, is tuned between `LOWEST` and
+    `HIGHEST`; `folds` holds pairs of positions within the training rows. `weights` and
+    `weights_test` are those of the rows, positive, or None. The index of `X` counts its rows.
     """
 
     pipeline: Any
-    penalty: str
-    task: Task
+    choice: Choice
     X: pd.DataFrame
     y: np.ndarray
     X_test: pd.DataFrame
     y_test: np.ndarray
     folds: list[tuple[np.ndarray, np.ndarray]]
     seed: int
+    weights: np.ndarray | None = None
+    weights_test: np.ndarray | None = None
 
     @property
-    def scoring(self) -> str:
-        """scikit-learn's name for minus the CV loss."""
-        return "neg_log_loss" if self.task == "classification" else "neg_mean_squared_error"
+    def penalty(self) -> str:
+        """The parameter of the pipeline that the searches tune."""
+        return f"model__{self.choice.parameter}"
+
+    @property
+    def task(self) -> str:
+        """Classification or regression."""
+        return self.choice.task
 
     @property
     def loss_name(self) -> str:
         """The loss in words."""
-        return "log loss" if self.task == "classification" else "mean squared error"
+        return self.choice.loss_name
 
     @property
     def score_name(self) -> str:
         """The held-out score in words."""
-        return "accuracy" if self.task == "classification" else "R²"
+        return self.choice.score_name
+
+    @property
+    def fit_params(self) -> dict[str, Any]:
+        """What scikit-learn's searches give the pipeline's `fit` beside X and y."""
+        return {} if self.weights is None else {"model__sample_weight": self.weights}
+
+    def scoring(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> float:
+        """A scorer of scikit-learn: minus the mean loss on some of the training rows."""
+        weights = None if self.weights is None else self.weights[X.index]
+        return -mean_loss(self.choice, estimator, X, y, weights)
 
     def with_penalty(self, value: float) -> Any:
         """An unfitted copy of the pipeline with one shared penalty."""
         return clone(self.pipeline).set_params(**{self.penalty: value})
 
     def held_out(self, estimator: Any) -> tuple[float, float | None]:
-        """Loss and score of a fitted estimator on the rows set aside; R² needs two of them."""
-        if self.task == "classification":
-            chances = estimator.predict_proba(self.X_test)
-            loss = log_loss(self.y_test, chances, labels=estimator.classes_)
-            return float(loss), float(estimator.score(self.X_test, self.y_test))
-        loss = mean_squared_error(self.y_test, estimator.predict(self.X_test))
-        if len(self.y_test) < 2:
-            return float(loss), None
-        return float(loss), float(estimator.score(self.X_test, self.y_test))
+        """Loss and score of a fitted estimator on the rows set aside; R² and D² need two."""
+        X, y, weights = self.X_test, self.y_test, self.weights_test
+        loss = mean_loss(self.choice, estimator, X, y, weights)
+        if self.task == "regression" and len(y) < 2:
+            return loss, None
+        return loss, float(estimator.score(X, y, sample_weight=weights))

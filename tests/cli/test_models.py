@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+
+def test_every_model_is_listed_with_its_hyperparameter(run):
+    from argrad.report.catalogue import CATALOGUE
+
+    lines = run("models").stdout.splitlines()
+    for each, line in zip(CATALOGUE, lines[1:], strict=False):
+        assert line.split()[:2] == [each.name, each.estimator]
+        assert f" {each.parameter} " in line
+    content = json.loads(run("models", "--json").stdout)
+    assert [each["name"] for each in content] == [each.name for each in CATALOGUE]
+    assert content[1]["hyperparameters"] == ["C"]
+
+
+def test_it_answers_at_once_without_jax():
+    command = [sys.executable, "-X", "importtime", "-c", "from argrad.cli import main; main()"]
+    seconds = []
+    for _ in range(2):  # the best, as other work on the machine only ever adds time
+        start = time.perf_counter()
+        ended = subprocess.run([*command, "models"], capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert not imported & {"jax", "sklearn", "pandas", "numpy", "matplotlib"}
+    assert min(seconds) < 1.0
