@@ -157,9 +157,9 @@ class Valley:
         return Evaluation(h, value, np.full(self.k, value), 2 * away / len(away), None)
 
 
-def valley(splits, error=None, after=np.inf):
+def valley(splits, error=None, after=np.inf, m=(-1.0, 0.0, 3.0)):
     log: list = []
-    m = np.array([-1.0, 0.0, 3.0])
+    m = np.array(m)
     box = Box(-5.0, 5.0, np.zeros(3))
     return decide(lambda s: Valley(m, len(s), log, error, after), splits, box), log
 
@@ -172,7 +172,32 @@ def test_where_nothing_overfits_there_is_no_prior():
     assert found.optimism == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("error", [BudgetError(), SolveError("no solution"), KeyboardInterrupt()])
+def test_where_the_cv_loss_gains_nothing_nothing_is_compared():
+    splits = list(KFold(4).split(np.arange(40)))
+    found, log = valley(splits, m=np.full(3, 0.5))
+    assert found.chosen == SHARED
+    assert found.results["candidate"].tolist() == ["shared"]
+    assert found.optimism == pytest.approx(0.0, abs=1e-12)
+    assert len(log) < len(valley(splits)[1]) / 2
+
+
+def test_points_without_a_solution_are_kept_away_from():
+    """The criterion fails where penalties are far apart: the best is just before that."""
+
+    class Cliff(Valley):
+        def __call__(self, h):
+            if np.ptp(h) > 2.0:
+                raise SolveError("no solution")
+            return super().__call__(h)
+
+    splits = list(KFold(4).split(np.arange(40)))
+    m, box = np.array([-1.0, 0.0, 3.0]), Box(-5.0, 5.0, np.zeros(3))
+    found = decide(lambda s: Cliff(m, len(s), []), splits, box)
+    assert found.chosen.granularity == "per-feature"
+    assert 1.0 < np.ptp(found.log_values) <= 2.0
+
+
+@pytest.mark.parametrize("error", [BudgetError(), KeyboardInterrupt()])
 def test_what_was_measured_in_full_counts_when_it_ends_early(error):
     splits = list(KFold(4).split(np.arange(40)))
     full, log = valley(splits)

@@ -14,11 +14,9 @@ from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, 
 
 # Bounds without any given: so many factors from where the search begins, at least.
 _RATIO = 1e5
-# Evaluations that a decision takes, with so many fits each, and multiplications that it may: half
-# a minute's.
-_EVALUATIONS, _FOLDS, _WORK = 800, 5, 5e10
-# Criteria a decision makes, each with one Gram matrix a fold where that is all a model needs.
-_CRITERIA = 6
+# Entries of a design up to which a decision, some 500 evaluations, takes about half a minute; and
+# rows times columns squared, where a few passes over all rows are all that is needed.
+_ENTRIES, _SQUARES = 160_000, 300_000_000
 
 
 @dataclass(frozen=True, init=False)
@@ -91,15 +89,14 @@ class Auto(Hyperparameter):
         return PerFeature(low, high)
 
 
-def affordable_rows(coefficients: int, one_gram: bool) -> int:
-    """How many rows a decision may look at, for so many coefficients; none if it costs too much.
+def affordable_rows(coefficients: int, condensed: bool) -> int:
+    """How many rows a decision may look at, for p coefficients; none if it costs too much.
 
-    An evaluation takes about n p² + p³ multiplications a fold, without the first term where Gram
-    matrices are made once (`one_gram`). With fewer than two rows a coefficient there is no
+    An evaluation passes over all rows a few times; where a model's rows are `condensed` to about
+    2 p of them that is done once a fold. With fewer than two rows a coefficient there is no
     telling, and none are looked at.
     """
-    p = float(coefficients)
-    left = _WORK / (_EVALUATIONS * _FOLDS) - p**3
-    passes = _CRITERIA / _EVALUATIONS if one_gram else 1.0
-    rows = left / (p**2 * passes)
-    return int(rows) if rows >= 2 * p else 0
+    p = coefficients
+    if 2 * p**2 > _ENTRIES:
+        return 0
+    return _SQUARES // p**2 if condensed else _ENTRIES // p

@@ -9,6 +9,7 @@ constants and the rule.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from argrad.sklearn.criterion import Evaluation
 from argrad.sklearn.folds import Split
 from argrad.sklearn.prior import WithPrior
 from argrad.sklearn.tied import Tied
-from argrad.sklearn.upper import projected_descent
+from argrad.sklearn.upper import Failure, going_back, projected_descent
 
 # Strengths of the prior, strongest first: each is tuned from the solution of the one before.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
@@ -29,6 +30,9 @@ STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
 _DOUBT = 0.5
 # A candidate this many standard errors of the difference worse than the best ends the path.
 _CLEAR = 2.0
+# A part of the CV loss that nobody would miss. What freedom gains in the CV loss is the most that
+# it can be expected to gain on unseen rows, so with less than this nothing has to be measured.
+_NEGLIGIBLE = 1e-3
 # Within one number the criterion is settled more closely than within many: a step costs the same.
 _TOL_TIED, _TOL_EACH = 1e-6, 1e-4
 _LONGEST = 100
@@ -133,10 +137,12 @@ def decide(
     """Choose between one penalty, one a group, and one a column with priors of several strengths.
 
     `criterion_for` makes the criterion in h (d,) of some splits; `groups` (d,) holds the number
-    of each column's group, or is None. All splits go through the candidates together, from the
-    least freedom to the most, and stop once that has clearly hurt, where a lower problem has no
-    solution, on Ctrl-C, or when the criterion raises `BudgetError`. Without two folds that can be
-    left out nothing is known of unseen rows, and the shared penalty is taken.
+    of each column's group, or is None. Where even the CV loss hardly gains by freedom the shared
+    penalty is taken. Otherwise the splits without a fold go through the candidates together, from
+    the least freedom to the most, and stop once that has clearly hurt, on Ctrl-C, or when the
+    criterion raises `BudgetError`. Without two folds that can be left out nothing is known of
+    unseen rows, and the shared penalty is taken, as it is where the first lower problem of one of
+    them has no solution.
     """
     inner = [restricted(splits, train) for train, _ in splits]
     left_out = [o for o, others in enumerate(inner) if others]
@@ -146,14 +152,17 @@ def decide(
     interrupted = False
     try:
         whole = criterion_for(splits)
+        candidates = list(itertools.islice(path(whole, box, groups), None if left_out else 1))
+        if _gain(candidates) < _NEGLIGIBLE:
+            candidates = candidates[:1]
         paths = [path(criterion_for(inner[o]), box, groups) for o in left_out]
-        for tuned, *others in zip(path(whole, box, groups), *paths, strict=False):
+        for tuned, *others in zip(candidates, *paths, strict=False):
             unseen = [
                 whole(other.log_values).split_losses[o]
                 for o, other in zip(left_out, others, strict=True)
             ]
             stages.append(_Stage(tuned, np.array(unseen)))
-            if not left_out or _hurts([stage.unseen for stage in stages]):
+            if left_out and _hurts([stage.unseen for stage in stages]):
                 break
     except (BudgetError, SolveError):
         pass
@@ -172,7 +181,7 @@ def undecided(box: Box, interrupted: bool = False) -> Decision:
     return Decision(SHARED, box.start, np.nan, pd.DataFrame(columns=_COLUMNS), interrupted)
 
 
-class _Tuned(NamedTuple):
+class Tuned(NamedTuple):
     """A candidate, the log penalties (d,) where its tuning ended, and their CV loss."""
 
     candidate: Candidate
@@ -183,7 +192,7 @@ class _Tuned(NamedTuple):
 class _Stage(NamedTuple):
     """A candidate tuned on all splits, and its losses (folds,) on those it was tuned without."""
 
-    tuned: _Tuned
+    tuned: Tuned
     unseen: np.ndarray
 
     def row(self) -> dict[str, Any]:
@@ -195,6 +204,12 @@ class _Stage(NamedTuple):
             "unseen_loss": self.unseen.mean() if known else np.nan,
             "standard_error": error,
         }
+
+
+def _gain(candidates: list[Tuned]) -> float:
+    """The part of the shared penalty's CV loss that any of the others is without."""
+    losses = [tuned.cv_loss for tuned in candidates]
+    return (losses[0] - min(losses)) / losses[0]
 
 
 def _hurts(unseen: list[np.ndarray]) -> bool:
@@ -212,33 +227,37 @@ def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
     return float(gain.mean() / error) if error > 0 else float(np.sign(gain.mean()) * np.inf)
 
 
-def path(
-    criterion: Objective, box: Box, groups: np.ndarray | None
-) -> Generator[_Tuned, None, None]:
+def path(criterion: Objective, box: Box, groups: np.ndarray | None) -> Generator[Tuned, None, None]:
     """Every candidate, tuned from the one before. Raises SolveError as the criterion does."""
     together = np.zeros(len(box.start), dtype=int)
     h, scale = _descend(Tied(criterion, together), box, box.start.mean(keepdims=True))
     h = h[together]
-    yield _Tuned(SHARED, h, scale)
+    yield Tuned(SHARED, h, scale)
     if groups is not None:
         tied = Tied(criterion, groups)
         each, value = _descend(tied, box, np.full(tied.size, h[0]))
-        yield _Tuned(GROUPED, each[groups], value)
+        yield Tuned(GROUPED, each[groups], value)
     for strength in STRENGTHS:
         h, value = _descend(WithPrior(criterion, strength, scale), box, h)
-        yield _Tuned(Candidate("per-feature", strength), h, value)
+        yield Tuned(Candidate("per-feature", strength), h, value)
 
 
 def _descend(objective: Objective, box: Box, start: np.ndarray) -> tuple[np.ndarray, float]:
     """Where an objective is lowest, and the mean of the losses of the folds there."""
     size = np.ones(len(start))
     tol = _TOL_TIED if isinstance(objective, Tied) else _TOL_EACH
-    upper = projected_descent(box.low * size, box.high * size, start, tol)
-    best = found = objective(next(upper))
+    points = going_back(projected_descent(box.low * size, box.high * size, start, tol))
+    h, solved = next(points), []
     for _ in range(_LONGEST):
+        found: Evaluation | Failure
         try:
-            found = objective(upper.send(found))
+            found = objective(h)
+            solved.append(found)
+        except SolveError as error:
+            found = Failure(h, error)
+        try:
+            h = points.send(found)
         except StopIteration:
             break
-        best = min(best, found, key=lambda each: each.value)
+    best = min(solved, key=lambda each: each.value)
     return best.log_values, float(best.split_losses.mean())
