@@ -32,6 +32,7 @@ _DOUBT = 0.5
 _CLEAR = 2.0
 # A part of the CV loss that nobody would miss. What freedom gains in the CV loss is the most that
 # it can be expected to gain on unseen rows, so with less than this nothing has to be measured.
+# What penalties can change of a loss falls as one over the number of rows.
 _NEGLIGIBLE = 1e-3
 # Within one number the criterion is settled more closely than within many: a step costs the same.
 _TOL_TIED, _TOL_EACH = 1e-6, 1e-4
@@ -133,12 +134,14 @@ def decide(
     splits: Sequence[Split],
     box: Box,
     groups: np.ndarray | None = None,
+    part: float = 1.0,
 ) -> Decision:
     """Choose between one penalty, one a group, and one a column with priors of several strengths.
 
     `criterion_for` makes the criterion in h (d,) of some splits; `groups` (d,) holds the number
-    of each column's group, or is None. Where even the CV loss hardly gains by freedom the shared
-    penalty is taken. Otherwise the splits without a fold go through the candidates together, from
+    of each column's group, or is None; `part` is that of all rows which the splits are made of.
+    Where even the CV loss hardly gains by freedom, or would not on all rows, the shared penalty is
+    taken. Otherwise the splits without a fold go through the candidates together, from
     the least freedom to the most, and stop once that has clearly hurt, on Ctrl-C, or when the
     criterion raises `BudgetError`. Without two folds that can be left out nothing is known of
     unseen rows, and the shared penalty is taken, as it is where the first lower problem of one of
@@ -153,7 +156,7 @@ def decide(
     try:
         whole = criterion_for(splits)
         candidates = list(itertools.islice(path(whole, box, groups), None if left_out else 1))
-        if _gain(candidates) < _NEGLIGIBLE:
+        if part * _gain(candidates) < _NEGLIGIBLE:
             candidates = candidates[:1]
         paths = [path(criterion_for(inner[o]), box, groups) for o in left_out]
         for tuned, *others in zip(candidates, *paths, strict=False):

@@ -186,9 +186,13 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         )
 
         # What is tuned, and over which folds, is settled from here on.
-        def stack(chosen: Sequence[Split]) -> Folds:
+        def stack(chosen: Sequence[Split], rows: np.ndarray | None = None) -> Folds:
+            def part(of: Any) -> Any:
+                return of if rows is None or of is None else _safe_indexing(of, rows)
+
+            data = part(X), part(y), part(encoded.values)
             intercept = place.final.fit_intercept
-            return stack_folds(place.preprocess, X, y, encoded.values, chosen, intercept, weights)
+            return stack_folds(place.preprocess, *data, chosen, intercept, part(weights))
 
         fits_each = len(splits) * (2 if scorers.reported else 1)
         limited = partial(limits_of, self.max_fits, self.timeout, begun, fits_each=fits_each)

@@ -12,7 +12,14 @@ from sklearn.utils import resample
 from argrad.sklearn.auto import Auto, affordable_rows
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
-from argrad.sklearn.granularity import BudgetError, Decision, decide, restricted, undecided
+from argrad.sklearn.granularity import (
+    SHARED,
+    BudgetError,
+    Decision,
+    decide,
+    restricted,
+    undecided,
+)
 from argrad.sklearn.hyperparameters import PerFeature
 from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model
@@ -67,16 +74,18 @@ class Settled:
 def settle(
     place: Place,
     model: Model,
-    stack: Callable[[Sequence[Split]], Folds],
+    stack: Callable[..., Folds],
     splits: Sequence[Split],
     strata: np.ndarray | None,
     allowance: Allowance,
 ) -> Settled:
-    """Settle what is tuned over these splits, of which `stack` makes folds.
+    """Settle what is tuned over these splits.
+
+    `stack(splits)` makes folds of all rows, `stack(splits, rows)` of those at some positions.
 
     Where `Auto` could not afford to look at all rows it decides on a part of them, drawn in
-    proportion to the classes `strata` (n,). That errs on the side of caution, because more rows
-    can bear more freedom. Where even that is too much it is the shared number, uncompared.
+    proportion to the classes `strata` (n,). Where even that is too much it is the shared number,
+    uncompared.
     """
     folds = stack(splits)
     if not isinstance(place.hyperparameter, Auto):
@@ -98,25 +107,28 @@ def settle(
 def _decided(auto, model, folds, stack, splits, strata, allowance):
     """The decision, and the hyperparameter that it comes to."""
 
-    def one_a_column(chosen: Sequence[Split]) -> Criterion:
-        parts = folds if chosen is splits else stack(chosen)
-        return Criterion(model, parts, PerFeature(1e-4, 1e4))
-
-    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
-        return allowance.spend(one_a_column(chosen), len(chosen))
+    def one_a_column(folds: Folds) -> Criterion:
+        return Criterion(model, folds, PerFeature(1e-4, 1e4))
 
     targets = folds.each[0].target.shape[1]
-    box = auto.box(one_a_column(splits).start())
     n = 1 + max(int(part.max()) for split in splits for part in split)
     rows = affordable_rows(len(folds.features) * model.outputs(targets), model.squares)
+    box = auto.box(one_a_column(folds).start())
     if rows == 0:
-        decision = undecided(box)
-    else:
-        looked_at = splits
-        if rows < n:
-            drawn = resample(
-                np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0
-            )
-            looked_at = restricted(splits, drawn)
-        decision = decide(spending, looked_at, box, auto.numbers(folds.features))
+        return undecided(box), auto.decided(SHARED, box)
+    drawn = None
+    if rows < n:
+        drawn = np.sort(
+            resample(np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0)
+        )
+        among = restricted(splits, drawn)
+        splits = [tuple(np.searchsorted(drawn, part) for part in split) for split in among]
+
+    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
+        all_of_it = chosen is splits and drawn is None
+        parts = folds if all_of_it else stack(chosen, drawn)
+        return allowance.spend(one_a_column(parts), len(chosen))
+
+    groups = auto.numbers(folds.features)
+    decision = decide(spending, splits, box, groups, min(1.0, rows / n))
     return decision, auto.decided(decision.chosen, box)
