@@ -205,6 +205,9 @@ def test_counts_with_weights_and_groups_are_tuned_and_predicted(run, houses):
         (["--groups-column", "price"], "--target and --groups-column both name"),
         (["--groups-column", "zone"], "The rows are of 3 groups"),
         (["--time-budget", "0"], "use --time-budget with a positive number"),
+        (["--groups", "area"], "write NAME=COLUMN,COLUMN"),
+        (["--groups", "size=area,age"], "leaves 'zone' and 'sold' without a group"),
+        (["--granularity", "grouped"], "needs --groups"),
         (["--max-fits", "3"], "Use --max-fits 6 or more"),
     ],
 )

@@ -11,7 +11,11 @@ from rich.table import Table
 from argrad.report import TuneResult
 from argrad.report.searches.outcome import IN_WORDS, SearchOutcome
 
-GRANULARITIES = {"shared": "one shared penalty", "per-feature": "one penalty per feature"}
+GRANULARITIES = {
+    "shared": "one shared penalty",
+    "grouped": "one penalty per group",
+    "per-feature": "one penalty per feature",
+}
 
 
 def print_comparison(result: TuneResult, content: dict[str, Any], console: Console) -> None:
@@ -56,7 +60,7 @@ def _print_decision(decided: SearchOutcome, loss_name: str, console: Console) ->
     say = lambda text: console.print(text, highlight=False, soft_wrap=True)
     candidates = decided.candidates
     if candidates is None or candidates["unseen_loss"].isna().all():
-        say("\nThe granularity was not compared: within these limits there is no telling.")
+        say("\nThe granularity was not compared, for want of time, fits or folds.")
         return
     say(f"\nGranularity, decided on folds that the tuning had not seen ({loss_name}):")
     table = Table()
@@ -74,8 +78,8 @@ def _print_decision(decided: SearchOutcome, loss_name: str, console: Console) ->
     console.print(table)
     if len(candidates) == 1:
         say(
-            "A penalty per feature was not measured: it would hardly lower even the CV loss, or "
-            "it had no\nsolution, or no time was left."
+            "More penalties were not measured: they would hardly lower even the CV loss, or "
+            "had no\nsolution, or no time was left."
         )
     say(f"Chosen: {GRANULARITIES[decided.granularity]}.")
 

@@ -31,8 +31,8 @@ def models(
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             typer.echo("  ".join(cells).rstrip())
         typer.echo(
-            "\nalpha is a penalty, C an inverse one: shared by all features, one for each, or "
-            "decided\n(--granularity). Without --model: logistic for classes, ridge for numbers."
+            "\nalpha is a penalty, C an inverse one: one for all features, a group or each, "
+            "or decided\n(--granularity). Without --model: logistic for classes, ridge for numbers."
         )
 
 
@@ -42,7 +42,7 @@ def _content(choice: Any) -> dict[str, Any]:
         "estimator": choice.estimator,
         "task": choice.task,
         "hyperparameters": [choice.parameter],
-        "granularities": ["shared", "per-feature"],
+        "granularities": ["shared", "grouped", "per-feature"],
         "targets": choice.targets,
         "loss": choice.loss_name,
     }

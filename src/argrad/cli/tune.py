@@ -24,6 +24,7 @@ class GranularityOption(StrEnum):
 
     auto = "auto"
     shared = "shared"
+    grouped = "grouped"
     per_feature = "per-feature"
 
 
@@ -43,7 +44,9 @@ def tune(
     ] = None,
     granularity: Annotated[
         GranularityOption,
-        typer.Option(help="One shared penalty, one per feature, or decided on unseen folds."),
+        typer.Option(
+            help="One shared penalty, one per group or feature, or decided on unseen folds."
+        ),
     ] = GranularityOption.auto,
     cv: Annotated[int, typer.Option(help="Number of folds of the cross-validation.")] = 5,
     test_size: Annotated[float, typer.Option(help="Share of the rows set aside first.")] = 0.25,
@@ -55,6 +58,13 @@ def tune(
     categories: Annotated[
         list[str] | None,
         typer.Option(help="Take a column as categories; may be repeated.", metavar="COLUMN"),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns that may share a penalty; once for each group.",
+            metavar="NAME=COLUMN,COLUMN",
+        ),
     ] = None,
     weights_column: Annotated[
         str | None,
@@ -99,6 +109,7 @@ def tune(
         from argrad.cli.comparison import print_comparison
         from argrad.cli.progress import shown_progress
         from argrad.report import save_results, tune_table
+        from argrad.report.penalty_groups import parse_groups
         from argrad.report.writing import check_folder
 
         check_folder(output)
@@ -119,6 +130,7 @@ def tune(
                 categories=categories or (),
                 weights_column=weights_column,
                 groups_column=groups_column,
+                groups=parse_groups(groups or ()),
                 progress=progress,
             )
             progress.stage("writing the results")

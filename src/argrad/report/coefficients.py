@@ -32,7 +32,7 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     names, coefficients = _coefficients(result)
     size = np.abs(coefficients).max(axis=0)
     largest = np.argsort(size, kind="stable")[-_MOST_BARS:]
-    penalties = np.asarray(result.best.params[result.problem.penalty], dtype=float)
+    penalties = _penalties(result)
     figure = new_figure(11.0, 1.8 + 0.26 * max(len(largest), 10))
     left, right = figure.subplots(1, 2, sharey=bool(penalties.ndim))
     if len(coefficients) == 1:
@@ -56,6 +56,16 @@ def _coefficients(result: TuneResult) -> tuple[list[str], np.ndarray]:
     prepared = pipeline.named_steps["prepare"].get_feature_names_out()
     names = [literal(name.partition("__")[2]) for name in prepared]
     return names, np.atleast_2d(pipeline.named_steps["model"].coef_)
+
+
+def _penalties(result: TuneResult) -> np.ndarray:
+    """The penalties of the prepared features (features,), or one of them all ()."""
+    penalties = np.asarray(result.best.params[result.problem.penalty], dtype=float)
+    groups = result.problem.groups
+    if result.best.granularity == "grouped" and groups is not None:
+        number = {label: place for place, label in enumerate(dict.fromkeys(groups))}
+        return penalties[[number[label] for label in groups]]
+    return penalties
 
 
 def _direction(result: TuneResult) -> str:

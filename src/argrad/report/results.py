@@ -44,7 +44,7 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
         "recommended": {
             "search": best.name,
             "granularity": best.granularity,
-            "params": plain(best.params),
+            "params": _params(result),
         },
         "searches": [outcome.summary() for outcome in result.outcomes],
         "optimism": finite(result.optimism),
@@ -62,3 +62,13 @@ def save_results(result: TuneResult, folder: str | Path) -> dict[str, Any]:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         (partial / FILES["result"]).write_text(text + "\n", encoding="utf-8")
     return content
+
+
+def _params(result: TuneResult) -> dict[str, Any]:
+    """The recommended parameters; one penalty a group by the groups' names."""
+    params = plain(result.best.params)
+    if result.best.granularity == "grouped" and result.problem.groups is not None:
+        values = params[result.problem.penalty]
+        names = dict.fromkeys(result.problem.groups)
+        params[result.problem.penalty] = dict(zip(names, values, strict=True))
+    return params

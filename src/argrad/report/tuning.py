@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ import pandas as pd
 from argrad.report.catalogue import Task, choice_of, named
 from argrad.report.columns import Columns, conform, inspect_columns
 from argrad.report.errors import InputError, TableError
+from argrad.report.penalty_groups import feature_groups
 from argrad.report.preprocessing import build_pipeline
 from argrad.report.progress import Progress, Silent
 from argrad.report.roles import assign_roles
@@ -99,6 +100,7 @@ def tune_table(
     categories: Collection[str] = (),
     weights_column: str | None = None,
     groups_column: str | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> TuneResult:
     """Tune the penalty of a linear model on a table, and compare ways of doing so.
@@ -108,9 +110,10 @@ def tune_table(
     aside first (`test_size`); the searches share the same `folds` of the rest. Columns in `drop`
     are left out, those in `categories` are categories whatever they hold. `weights_column` counts
     rows in fits and losses; rows of the same group in `groups_column` stay on one side of every
-    split. With `granularity="auto"` a last search decides on folds it has not seen whether a
-    penalty per feature pays. `max_fits` and the seconds of `time_budget` limit the gradient
-    searches together; with `compare=False` no others run.
+    split; columns of the same group in `groups` may share a penalty. With `granularity="auto"` a
+    last search decides on folds it has not seen whether more than one penalty pays. `max_fits` and
+    the seconds of `time_budget` limit the gradient searches together; with `compare=False` no
+    others run.
 
     Raises `TableError` (an `InputError`), saying what to mend, if the table cannot be used. Ctrl-C
     ends the search that runs and keeps the best so far; before the first evaluation
@@ -118,6 +121,12 @@ def tune_table(
     """
     progress = progress or Silent()
     budget = _budget(max_fits, time_budget, folds)
+    if groups and granularity not in ("auto", "grouped"):
+        raise InputError(
+            f"--groups has no use with --granularity {granularity}: use auto or grouped."
+        )
+    if granularity == "grouped" and not groups:
+        raise InputError("--granularity grouped needs --groups: name the columns of each.")
     if model is not None:
         task = task or named(model).task
         choice_of(model, task)
@@ -133,13 +142,14 @@ def tune_table(
     check_range(pd.Series(learnt.values, roles.target.index), target, choice)
     columns = inspect_columns(roles.features, drop, categories)
     columns.notes.extend(roles.notes)
-    groups = None if roles.groups is None else roles.groups.to_numpy()
-    splits = split_rows(learnt, folds, test_size, seed, groups)
+    together = None if roles.groups is None else roles.groups.to_numpy()
+    splits = split_rows(learnt, folds, test_size, seed, together)
     frame = conform(roles.features, columns.numbers, columns.categories)
     train = frame.iloc[splits.train].reset_index(drop=True)
     weights = None if roles.weights is None else roles.weights.to_numpy()
+    pipeline = build_pipeline(columns, choice, train)
     problem = TuningProblem(
-        pipeline=build_pipeline(columns, choice, train),
+        pipeline=pipeline,
         choice=choice,
         X=train,
         y=learnt.values[splits.train],
@@ -149,6 +159,7 @@ def tune_table(
         seed=seed,
         weights=_of(weights, splits.train),
         weights_test=_of(weights, splits.test),
+        groups=feature_groups(groups, columns, pipeline) if groups else None,
     )
     first: Granularity = "shared" if granularity == "auto" else granularity
     outcomes = [gradient_search(problem, first, budget, progress)]

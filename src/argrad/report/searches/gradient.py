@@ -38,21 +38,25 @@ class Budget:
 def gradient_search(
     problem: TuningProblem, granularity: Granularity, budget: Budget, progress: Progress
 ) -> SearchOutcome:
-    """Tune one shared penalty, or one per feature, by gradient.
+    """Tune one shared penalty, one a group of `problem.groups`, or one per feature, by gradient.
 
     The seconds include JAX's compilation, but not its import. Interrupted by Ctrl-C, it returns
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
     """
     # Imported here, before the clock starts: it brings JAX along.
-    from argrad.sklearn import PerFeature, Shared
+    from argrad.sklearn import Grouped, PerFeature, Shared
 
-    bounds = Shared if granularity == "shared" else PerFeature
+    tuned: Any
+    if granularity == "grouped" and problem.groups is not None:
+        tuned = Grouped(problem.groups, LOWEST, HIGHEST)
+    else:
+        tuned = (Shared if granularity == "shared" else PerFeature)(LOWEST, HIGHEST)
     progress.stage(f"gradient search ({granularity} penalty)")
-    return _search(problem, NAME, bounds(LOWEST, HIGHEST), granularity, budget, progress)
+    return _search(problem, NAME, tuned, granularity, budget, progress)
 
 
 def deciding_search(problem: TuningProblem, budget: Budget, progress: Progress) -> SearchOutcome:
-    """Decide between one penalty and one per feature on unseen folds, and tune what was chosen.
+    """Decide on unseen folds between one penalty, one a group and one per feature, and tune that.
 
     The outcome's `candidates` hold what was compared. Fits, seconds and Ctrl-C are as in
     `gradient_search`; half of the budget at most goes into the decision.
@@ -60,7 +64,7 @@ def deciding_search(problem: TuningProblem, budget: Budget, progress: Progress) 
     from argrad.sklearn import Auto
 
     progress.stage("gradient search (granularity decided on unseen folds)")
-    return _search(problem, DECIDED, Auto(LOWEST, HIGHEST), None, budget, progress)
+    return _search(problem, DECIDED, Auto(LOWEST, HIGHEST, problem.groups), None, budget, progress)
 
 
 def _search(

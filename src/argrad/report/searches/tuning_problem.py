@@ -12,7 +12,7 @@ from sklearn.base import clone
 from argrad.report.catalogue import Choice
 from argrad.report.losses import mean_loss
 
-Granularity = Literal["shared", "per-feature"]
+Granularity = Literal["shared", "grouped", "per-feature"]
 
 LOWEST, HIGHEST = 1e-4, 1e4
 
@@ -23,7 +23,8 @@ class TuningProblem:
 
     The parameter `penalty` of its last step, the model of `choice`, is tuned between `LOWEST` and
     `HIGHEST`; `folds` holds pairs of positions within the training rows. `weights` and
-    `weights_test` are those of the rows, positive, or None. The index of `X` counts its rows.
+    `weights_test` are those of the rows, positive, or None; `groups` has the group of each prepared
+    feature, if some are to share a penalty. The index of `X` counts its rows.
     """
 
     pipeline: Any
@@ -36,6 +37,7 @@ class TuningProblem:
     seed: int
     weights: np.ndarray | None = None
     weights_test: np.ndarray | None = None
+    groups: list[str] | None = None
 
     @property
     def penalty(self) -> str:
