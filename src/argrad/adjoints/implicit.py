@@ -164,8 +164,12 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
     linear_solver, options = _choose(rule, conditions, y, outcome)
     tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
     if rule.curvature is None:
+        # The product is a jaxpr already, with its arrays as leaves.
         operator = lx.FunctionLinearOperator(
-            lax.stop_gradient(matvec), jax.eval_shape(lambda: y), tags.get(conditions.curvature, ())
+            lax.stop_gradient(matvec),
+            jax.eval_shape(lambda: y),
+            tags.get(conditions.curvature, ()),
+            closure_convert=False,
         )
     else:
         operator = rule.curvature(y, x, *args)
@@ -237,6 +241,7 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
                 lambda v: unravel(factor.solve(ravel_pytree(v)[0])),
                 shape,
                 lx.positive_semidefinite_tag,
+                closure_convert=False,  # only `CG` sees it, here and now
             )
             return CG(), {"preconditioner": inverse}
         return (lx.Cholesky() if flat.size <= _DENSE else CG()), {}
