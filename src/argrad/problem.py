@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree, Scalar
 
-from argrad.rows import Constraints, Pieces
+from argrad.rows import Constraints, Pieces, check_constraints
 
 Sense = Literal["min", "max"]
 
@@ -44,14 +44,17 @@ class Problem(eqx.Module):
         """The same problem with the arrays that its functions close over as leaves.
 
         The objective is traced here, once for all that is made of it, and ValueError raised
-        unless f(y, x, *args) is one real floating-point number.
+        unless f(y, x, *args) is one real floating-point number, or for what `check_constraints`
+        refuses.
         """
         with _told_of(y, x, args):
             # A function that closes over nothing would be left as it is, but for the lambda.
             objective = eqx.filter_closure_convert(lambda *a: self.objective(*a), y, x, *args)
         _check_number(objective.out_struct)  # type: ignore[attr-defined]
-        constraints = self.constraints and self.constraints.closed(y, x, args)
-        return Problem(objective, self.sense, constraints)
+        if self.constraints is None:
+            return Problem(objective, self.sense)
+        check_constraints(self.constraints, y, x, args)
+        return Problem(objective, self.sense, self.constraints.closed(y, x, args))
 
 
 def starting_point(init: PyTree) -> PyTree[Array]:

@@ -22,7 +22,7 @@ from argrad.problem import (
     parameters,
     starting_point,
 )
-from argrad.rows import check_constraints, gather, inside
+from argrad.rows import gather, inside
 from argrad.solvers.choice import as_minimiser
 from argrad.solvers.constrained import ConstrainedOutcome
 from argrad.solvers.interior_point import InteriorPoint
@@ -135,13 +135,11 @@ def _minimise(argmin: Argmin, start, x: PyTree, args: tuple):
     """y, with its multipliers where there are constraints, how it was found, of which problem,
     and the shapes of its constraints' rows."""
     y0, multipliers = start
+    problem = argmin.problem.closed(y0, x, args)
     shapes: Any = ()
     constraints = argmin.problem.constraints
     if constraints is not None:
-        check_constraints(constraints, y0, x, args)
         shapes = constraints.shapes(y0, x, args)
-    problem = argmin.problem.closed(y0, x, args)
-    if constraints is not None:
         if multipliers is None:
             y0 = inside(constraints, y0, x, args)
         else:

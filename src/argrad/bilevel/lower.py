@@ -6,7 +6,7 @@ from jaxtyping import Array, PyTree
 from argrad.adjoints.implicit import Minimise, conditions_of
 from argrad.conditions import Conditions, Point
 from argrad.external import External, runner
-from argrad.rows import check_constraints, inside
+from argrad.rows import inside
 from argrad.solvers.run import Outcome
 from argrad.transformation import Argmin
 
@@ -23,10 +23,8 @@ def lower_solution(
         conditions = solve.conditions.closed(y0, x, args)
         point, outcome = runner(solve, y0, x, args)(conditions, y0, x, args)
     else:
-        constraints = solve.problem.constraints
-        if constraints is not None:
-            check_constraints(constraints, y0, x, args)
         conditions = conditions_of(solve.problem.closed(y0, x, args))
+        constraints = solve.problem.constraints
         if constraints is not None:
             y0 = inside(constraints, y0, x, args)
         run = Minimise(solve.solver, solve.max_steps)

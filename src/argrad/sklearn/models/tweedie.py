@@ -10,6 +10,7 @@ from sklearn.linear_model import TweedieRegressor
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
 from argrad.sklearn.models.numbers import as_numbers
+from argrad.sklearn.models.squares import Squares
 
 
 @dataclass(frozen=True)
@@ -106,28 +107,12 @@ class TweedieModel(LogLink):
 
 
 @dataclass(frozen=True)
-class NormalModel(Model):
+class NormalModel(Squares):
     """Power 0 with the identity link: ℓ(z, u) = ½ (z − u)², its mean over the rows."""
 
     estimator = TweedieRegressor
-    parameter = "alpha"
-    sign = 1
     loss_name = "half mean deviance"
     averaged = True
-    squares = True
 
     def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         return self, Encoded(as_numbers(y, "TweedieRegressor"))
-
-    def start(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        return weight @ target / weight.sum()
-
-    def loss(self, z: Any, target: Any, xp: Any) -> Any:
-        return 0.5 * xp.sum((z - target) ** 2, axis=-1)
-
-    def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return z - target
-
-    def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
-        del target
-        return np.ones((*z.shape, 1))
