@@ -104,6 +104,26 @@ def test_bounds_hold_wherever_constants_do(rng, name):
             assert float(np.linalg.norm(np.asarray(found.y[k]) - y_k)) <= found.lower_error[k]
 
 
+def test_a_bound_allows_for_terms_that_cancel(rng):
+    """m y = s x + b where s x and b are much larger than their sum: y is only as good as that."""
+    m, s = 1e-3, 1e3
+    constants = ag.Constants(convexity=m, smoothness=m, cross_norm=s, upper_lipschitz=1.0)
+    solve = ag.argmin(lambda y, x, b: 0.5 * m * y**2 - (s * x + b) * y, throw=False)
+    upper = lambda y, x: 0.5 * y**2
+    x = rng.uniform(1, 2, 200)
+    b = -s * x * (1 - 10 ** rng.uniform(-9, -3, 200))
+    run = lambda x, b: ag.hypergradient(
+        lambda y, x, b: upper(y, x), solve, x, 0.0, b, constants=constants
+    )
+    found = jax.jit(jax.vmap(run))(x, b)
+    long = np.longdouble
+    y = (long(s) * x.astype(long) + b.astype(long)) / long(m)
+    lower_error = np.asarray(found.lower_error)
+    assert np.all(np.abs(np.asarray(found.y) - y) <= lower_error)
+    assert np.all(np.abs(np.asarray(found.gradient) - y * long(s / m)) <= np.asarray(found.bound))
+    assert np.all(lower_error < 1000 * np.finfo(float).eps * s * x / m)  # and is of that size
+
+
 loss = lambda y, x: 0.5 * jnp.sum(jnp.array([1.0, 3.0]) * y**2) - jnp.sum(x * y)
 upper = lambda y, x: jnp.sum((y - 1) ** 2)
 

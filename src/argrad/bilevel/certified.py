@@ -211,7 +211,7 @@ def _hypergradient(upper, solve, y0, x, args, constants, max_products):
     residual = jnp.linalg.norm(b - system.transposed(u))
     bound = jnp.full_like(error, jnp.inf)
     if constants is not None:
-        bound, lower_error = _bound(constants, system, z, u, b, gradient, residual)
+        bound, lower_error = _bound(constants, system, z, u, b, gradient, residual, hidden)
     size = jnp.linalg.norm(b)
     lost = ~near & ~jnp.array(solve.throw)
     nan = lambda a: jnp.where(lost, jnp.nan, a)
@@ -245,13 +245,17 @@ def _hidden(conditions: Conditions, z, x, args):
         z, x, args = eqx.combine(moving, fixed)
         return conditions(z, x, *args)
 
-    _, change = jax.jvp(residual, (moving,), (jax.tree.map(_eps, moving),))
+    leaves, structure = jax.tree.flatten(moving)
+    # Each with signs of its own, or terms that cancel would have theirs cancel as well.
+    rounding = [_eps(leaf, first=k) for k, leaf in enumerate(leaves)]
+    _, change = jax.jvp(residual, (moving,), (jax.tree.unflatten(structure, rounding),))
     return ravel_pytree(change)[0]
 
 
-def _eps(numbers):
+def _eps(numbers, first: int = 0):
     """Rounding errors of the given numbers, of either sign and of average size, eps / 4."""
-    signs = jnp.sign(jnp.cos(jnp.arange(numbers.size, dtype=numbers.dtype) ** 2 + 1))
+    places = jnp.arange(first, first + numbers.size, dtype=numbers.dtype)
+    signs = jnp.sign(jnp.cos(places**2 + 1))
     return jnp.finfo(numbers.dtype).eps / 4 * signs.reshape(numbers.shape) * numbers
 
 
@@ -367,14 +371,18 @@ def _own_solver(solve) -> tuple[lx.AbstractLinearSolver | None, bool]:
     return None, False
 
 
-def _bound(constants: Constants, system: System, z, u, b, gradient, residual):
+def _bound(constants: Constants, system: System, z, u, b, gradient, residual, hidden):
     """The guaranteed bounds of the error of the gradient and of y."""
     eps = 64 * jnp.finfo(b.dtype).eps
     flat, _ = ravel_pytree(z)
-    c, size = constants, jnp.linalg.norm(u)
+    c, size, length = constants, jnp.linalg.norm(u), jnp.linalg.norm(flat)
     left = jnp.linalg.norm(ravel_pytree(system.value)[0])
-    delta = (left + eps * c.smoothness * jnp.linalg.norm(flat)) / c.convexity
+    # Terms of ∂f/∂y that cancel may be larger than the L ‖y‖ of its change from y = 0: `hidden`
+    # has them with eps / 4, and here as well 64 units in the last place are allowed.
+    left = left + eps * c.smoothness * length + 4 * 64 * jnp.linalg.norm(hidden)
+    delta = left / c.convexity
     residual = residual + eps * (c.smoothness * size + jnp.linalg.norm(b))
+    residual = residual + eps * c.upper_lipschitz * length
     wrong = (residual + (c.hessian_lipschitz * size + c.upper_lipschitz) * delta) / c.convexity
     bound = c.direct_lipschitz * delta + c.cross_norm * wrong + c.cross_lipschitz * delta * size
     return bound + eps * (jnp.linalg.norm(gradient) + c.cross_norm * size), delta
