@@ -11,7 +11,9 @@ from argrad.sklearn.auto import Auto as Auto
 from argrad.sklearn.exports import to_optuna as to_optuna
 from argrad.sklearn.hyperparameters import Grouped as Grouped
 from argrad.sklearn.hyperparameters import PerClass as PerClass
+from argrad.sklearn.hyperparameters import PerEntry as PerEntry
 from argrad.sklearn.hyperparameters import PerFeature as PerFeature
+from argrad.sklearn.hyperparameters import PerLayer as PerLayer
 from argrad.sklearn.hyperparameters import Shared as Shared
 from argrad.sklearn.loggers import MLflowLogger as MLflowLogger
 from argrad.sklearn.loggers import TensorBoardLogger as TensorBoardLogger

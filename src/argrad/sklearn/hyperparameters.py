@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,14 @@ class Hyperparameter:
         """
         raise NotImplementedError
 
+    def layout(self, units: list[str], outputs: int) -> np.ndarray:
+        """Which of its numbers stand where in the array that a model of several is given.
+
+        `units` are the columns of a model, or its layers; see `argrad.sklearn.space`.
+        """
+        del outputs
+        return self.index(units, 1)[:, 0]
+
     def size(self, n_features: int, n_outputs: int = 1) -> int:
         """How many numbers it stands for in a model of `n_features` columns."""
         raise NotImplementedError
@@ -83,6 +91,10 @@ class Shared(Hyperparameter):
 
     def index(self, features: list[str], outputs: int) -> np.ndarray:
         return np.zeros((len(features), outputs), dtype=int)
+
+    def layout(self, units: list[str], outputs: int) -> np.ndarray:
+        del units, outputs
+        return np.array(0)
 
     def size(self, n_features: int, n_outputs: int = 1) -> int:
         del n_features, n_outputs
@@ -225,6 +237,9 @@ class PerClass(Hyperparameter):
             )
         return np.repeat(np.arange(outputs)[None, :], len(features), axis=0)
 
+    def layout(self, units: list[str], outputs: int) -> np.ndarray:
+        return self.index([""], outputs)[0]
+
     def size(self, n_features: int, n_outputs: int = 1) -> int:
         del n_features
         return n_outputs
@@ -232,6 +247,72 @@ class PerClass(Hyperparameter):
     def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
         del features
         return [f"{name}[{output}]" for output in outputs]
+
+    def value(self, log_value: np.ndarray) -> np.ndarray:
+        return self.bounded(log_value)
+
+
+class PerLayer(Hyperparameter):
+    """One number for each layer of weights of a multilayer perceptron, each in [low, high].
+
+    With h hidden layers there are h + 1: into each of these, and into the output.
+
+    >>> from argrad.sklearn import PerLayer
+    >>> PerLayer(1e-4, 1e2)
+    PerLayer(low=0.0001, high=100.0)
+    """
+
+    def index(self, features: list[str], outputs: int) -> np.ndarray:
+        return np.repeat(np.arange(len(features))[:, None], outputs, axis=1)
+
+    def size(self, n_features: int, n_outputs: int = 1) -> int:
+        del n_outputs
+        return n_features
+
+    def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
+        del outputs
+        return [f"{name}[{layer}]" for layer in features]
+
+    def value(self, log_value: np.ndarray) -> np.ndarray:
+        return self.bounded(log_value)
+
+
+@dataclass(frozen=True, init=False)
+class PerEntry(Hyperparameter):
+    """One number for each of `count` entries of a hyperparameter that is a vector.
+
+    For models of one's own, see `from_objective`. Raises ValueError unless `count` is a positive
+    integer.
+
+    >>> from argrad.sklearn import PerEntry
+    >>> PerEntry(3, 1e-4, 1e2)
+    PerEntry(low=0.0001, high=100.0, count=3)
+    """
+
+    count: int
+
+    def __init__(self, count: int, low: float, high: float):
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise ValueError(
+                f"PerEntry needs the number of entries first, a positive integer, got {count!r}: "
+                "write for example PerEntry(3, 1e-4, 1e4)."
+            )
+        object.__setattr__(self, "count", int(count))
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        self.__post_init__()
+
+    def layout(self, units: list[str], outputs: int) -> np.ndarray:
+        del units, outputs
+        return np.arange(self.count)
+
+    def size(self, n_features: int, n_outputs: int = 1) -> int:
+        del n_features, n_outputs
+        return self.count
+
+    def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
+        del features, outputs
+        return [f"{name}[{i}]" for i in range(self.count)]
 
     def value(self, log_value: np.ndarray) -> np.ndarray:
         return self.bounded(log_value)

@@ -16,16 +16,27 @@ from argrad.sklearn.models import Model, model_of
 
 @dataclass(frozen=True)
 class Place:
-    """`name` is the parameter as the user writes it, `final` the estimator that has it.
+    """`tuned` are the hyperparameters by name as the user writes it, `final` has them.
 
-    `preprocess` is the unfitted Pipeline before that estimator, or None.
+    `preprocess` is the unfitted Pipeline before that estimator, or None; `prefix` is what its
+    step puts before the names.
     """
 
-    name: str
-    hyperparameter: Hyperparameter
+    tuned: Mapping[str, Hyperparameter]
     final: Any
     preprocess: Pipeline | None
     model: Model
+    prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the first hyperparameter, which linear models have no other than."""
+        return next(iter(self.tuned))
+
+    @property
+    def hyperparameter(self) -> Hyperparameter:
+        """The first hyperparameter."""
+        return self.tuned[self.name]
 
 
 def find_place(estimator: Any, params: Any) -> Place:
@@ -58,7 +69,7 @@ def find_place(estimator: Any, params: Any) -> Place:
                 f"PerFeature(low, high), PerClass(low, high) or Auto(), got {hyperparameter!r}: "
                 f"write for example {example}."
             )
-    return Place(tunable, params[tunable], final, preprocess, model)
+    return Place(dict(params), final, preprocess, model, prefix)
 
 
 def _unknown(name: Any, tunable: str, estimator: Any) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from argrad.sklearn.criterion import Evaluation
-from argrad.sklearn.place import Place
 from argrad.sklearn.scoring import PointScores
+from argrad.sklearn.space import Space
 from argrad.sklearn.upper import Failure
 
 
@@ -43,21 +43,20 @@ class _Point(NamedTuple):
 class Record:
     """The points of one search, in order, with what was found there and when.
 
-    `names` are those of the numbers tuned; `fits_each` counts the fits that a point takes,
-    `fits_before` those made before the first; `error_score` is the score of a point at which a
-    fold could not be solved.
+    `space` is what is searched; `fits_each` counts the fits that a point takes, `fits_before`
+    those made before the first; `error_score` is the score of a point at which a fold could not
+    be solved.
     """
 
     def __init__(
         self,
-        place: Place,
-        names: list[str],
+        space: Space,
         n_splits: int,
         fits_each: int,
         error_score: Any,
         fits_before: int = 0,
     ):
-        self._place, self._names, self._n_splits = place, names, n_splits
+        self._space, self._n_splits = space, n_splits
         self._fits_each, self._fits_before = fits_each, fits_before
         self._error_score = np.nan if error_score == "raise" else float(error_score)
         self._points: list[_Point] = []
@@ -124,16 +123,17 @@ class Record:
 
     def params(self, log_values: np.ndarray) -> dict[str, Any]:
         """The hyperparameters of a point as `set_params` would name them."""
-        return {self._place.name: self._place.hyperparameter.value(log_values)}
+        return self._space.params(log_values)
 
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Of each number tuned, by its name in the history, the interval that it is from."""
-        hyperparameter = self._place.hyperparameter
-        return dict.fromkeys(self._names, (hyperparameter.low, hyperparameter.high))
+        space = self._space
+        both = zip(space.low.tolist(), space.high.tolist(), strict=True)
+        return dict(zip(space.names, both, strict=True))
 
     def history(self) -> pd.DataFrame:
         """One row an evaluation: what the callback is told, with a column for each number."""
-        values = [self._place.hyperparameter.bounded(p.found.log_values) for p in self._points]
+        values = [self._space.bounded(p.found.log_values) for p in self._points]
         count = np.arange(1, len(self) + 1)
         table = {
             "evaluation": count,
@@ -142,7 +142,7 @@ class Record:
             "cv_loss": self._losses(),
             "gradient_norm": [point.gradient_norm for point in self._points],
         }
-        parameters = pd.DataFrame(np.array(values), columns=self._names)
+        parameters = pd.DataFrame(np.array(values), columns=self._space.names)
         return pd.concat([pd.DataFrame(table), parameters], axis=1)
 
     def cv_results(self) -> dict[str, Any]:
@@ -156,8 +156,8 @@ class Record:
         if any(point.scores is not None for point in self._points):
             results["mean_score_time"] = np.array([self._score_time(p) for p in self._points])
         params = [self.params(point.found.log_values) for point in self._points]
-        name = self._place.name
-        results[f"param_{name}"] = _column([each[name] for each in params])
+        for name in self._space.tuned:
+            results[f"param_{name}"] = _column([each[name] for each in params])
         results["params"] = params
         losses = [self._minus_losses(p) for p in self._points]
         results |= self._columns("score", losses, -self._objectives())

@@ -28,6 +28,7 @@ from argrad.sklearn.routing import route_fit, route_score, router_of
 from argrad.sklearn.running import Run
 from argrad.sklearn.scoring import FoldScoring, scorers_of
 from argrad.sklearn.settled import Allowance, Settled, settle
+from argrad.sklearn.space import Space
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.upper import Upper, projected_descent, shared_descent
@@ -202,10 +203,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         settled = settle(place, model, stack, splits, strata, allowance)
         place, criterion = settled.place, settled.criterion
         limits = limited(fits_after=after + settled.fits, default=12 if criterion.shared else 100)
-        names = place.hyperparameter.names(place.name, criterion.folds.features, encoded.outputs)
-        record = Record(
-            place, names, len(splits), fits_each, self.error_score, fits_before=settled.fits
-        )
+        space = Space(place.tuned, criterion.folds.features, encoded.outputs)
+        record = Record(space, len(splits), fits_each, self.error_score, fits_before=settled.fits)
         fit = partial(_fit, self.estimator, place, X, y, weights)
         self.scorer_ = scorers.as_attribute()
         tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
@@ -220,7 +219,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         )
         self.interrupted_ = settled.decision is not None and settled.decision.interrupted
         try:
-            run.descend(self._upper(settled))
+            run.descend(self._upper(settled, space))
         except KeyboardInterrupt:
             if not record.any_solved:
                 raise
@@ -263,14 +262,12 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if not number and self.error_score != "raise":
             raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
 
-    def _upper(self, settled: Settled) -> Upper:
-        hyperparameter, criterion = settled.place.hyperparameter, settled.criterion
-        low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
+    def _upper(self, settled: Settled, space: Space) -> Upper:
+        low, high = np.log(space.low), np.log(space.high)
         start = np.clip(settled.start, low, high)
-        if criterion.shared:
-            return shared_descent(low, high, float(start.mean()), self.tol or 1e-8)
-        size = np.ones(criterion.size)
-        return projected_descent(low * size, high * size, start, self.tol or 1e-4)
+        if settled.criterion.shared:
+            return shared_descent(*map(float, (low[0], high[0], start[0])), self.tol or 1e-8)
+        return projected_descent(low, high, start, self.tol or 1e-4)
 
     def _listen(self, told: dict[str, Any]) -> Any:
         if self.verbose > 0:

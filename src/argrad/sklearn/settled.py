@@ -94,7 +94,7 @@ def settle(
     decision, hyperparameter = _decided(
         place.hyperparameter, model, folds, stack, splits, strata, allowance
     )
-    place = replace(place, hyperparameter=hyperparameter)
+    place = replace(place, tuned={place.name: hyperparameter})
     criterion = Criterion(model, folds, hyperparameter)
     objective: Callable[[np.ndarray], Evaluation] = criterion
     if 0 < decision.chosen.prior_strength < np.inf:
