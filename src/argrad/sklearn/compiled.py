@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 from argrad import implicit, stationarity
 from argrad.sklearn.known_inverse import KnownInverse
 from argrad.sklearn.models import Model
+from argrad.sklearn.row_weights import reweighted
 
 
 class Entries(NamedTuple):
@@ -31,7 +32,8 @@ class Rows(NamedTuple):
     """Rows of the folds, (k, n, ...) each, or (n, ...) of what is common to all folds.
 
     `columns` X, `ones` e and `centre` c are the design [X − e cᵀ, e], see
-    `argrad.sklearn.centred`.
+    `argrad.sklearn.centred`. Where weights of rows are tuned, `numbers` (k, n, j) says which log
+    values sum to the logarithm of the factor of a row's training weight.
     """
 
     columns: Any
@@ -40,11 +42,12 @@ class Rows(NamedTuple):
     centre: Float[Array, " d"]
     training: Float[Array, " n"]
     validation: Float[Array, " n"]
+    numbers: Int[Array, "n j"] | None = None
 
 
 # Axes of the folds: those of a design that all have in common, and those of one each.
-_COMMON: Any = (None, None, None, 0, 0, 0)
-_EACH: Any = (0, 0, 0, 0, 0, 0)
+_COMMON: Any = (None, None, None, 0, 0, 0, 0)
+_EACH: Any = (0, 0, 0, 0, 0, 0, 0)
 _ONE_DESIGN, _OWN_DESIGNS = Rows(*_COMMON), Rows(*_EACH)
 
 
@@ -53,6 +56,13 @@ class Solutions(NamedTuple):
 
     y: Float[Array, "k q"]
     inverse_hessian: Float[Array, "k q q"]
+
+
+class Upper(NamedTuple):
+    """What a lower problem depends on: θ (d, m), and log factors (n,) of its rows' weights."""
+
+    log_penalty: Float[Array, "d m"]
+    log_factor: Float[Array, " n"] | None
 
 
 class Layout(NamedTuple):
@@ -81,20 +91,23 @@ def _matrix(y: Array, layout: Layout) -> Array:
     return jnp.append(y, 0.0)[layout.entry]
 
 
-def _lower(model: Model, y, log_penalty, layout, rows):
+def _lower(model: Model, y, upper, layout, rows):
     """f(y; θ), see `argrad.sklearn.models.base`."""
     w = _matrix(y, layout)
-    loss = jnp.sum(rows.training * model.loss(_predictor(w, rows), rows.target, jnp))
-    return loss + 0.5 * jnp.sum(jnp.exp(log_penalty) * w[:-1] ** 2)
+    training = rows.training
+    if upper.log_factor is not None:
+        training = reweighted(training, upper.log_factor, model.averaged, jnp)
+    loss = jnp.sum(training * model.loss(_predictor(w, rows), rows.target, jnp))
+    return loss + 0.5 * jnp.sum(jnp.exp(upper.log_penalty) * w[:-1] ** 2)
 
 
-def _already_solved(log_penalty, y, *data):
-    del log_penalty, data
+def _already_solved(upper, y, *data):
+    del upper, data
     return y
 
 
-def _split_loss(model: Model, log_penalty, layout, y, inverse_hessian, rows):
-    """Validation loss of one fold, differentiable in θ, and y*(θ)."""
+def _split_loss(model: Model, upper, layout, y, inverse_hessian, rows):
+    """Validation loss of one fold, differentiable in what its lower problem has, and y*."""
     solve = implicit(
         _already_solved,
         stationarity(partial(_lower, model)),
@@ -102,7 +115,7 @@ def _split_loss(model: Model, log_penalty, layout, y, inverse_hessian, rows):
         host=False,
         throw=False,  # NaN derivatives are told apart outside, without a callback in the program
     )
-    y = solve(log_penalty, y, layout, rows)
+    y = solve(upper, y, layout, rows)
     losses = model.validation_loss(_predictor(_matrix(y, layout), rows), rows.target, jnp)
     return jnp.sum(rows.validation * losses), y
 
@@ -112,7 +125,8 @@ def _criterion(model: Model, one_design: bool, log_values, layout, solutions, ro
     log_penalty = model.sign * log_values[layout.number]
 
     def split(solution, rows):
-        return _split_loss(model, log_penalty, layout, *solution, rows)
+        factor = None if rows.numbers is None else jnp.sum(log_values[rows.numbers], axis=-1)
+        return _split_loss(model, Upper(log_penalty, factor), layout, *solution, rows)
 
     axes: Any = _ONE_DESIGN if one_design else _OWN_DESIGNS
     losses, y = jax.vmap(split, in_axes=(0, axes))(solutions, rows)

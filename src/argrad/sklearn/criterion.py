@@ -12,11 +12,13 @@ from argrad import SolveError
 from argrad.sklearn import compiled
 from argrad.sklearn.condensed import condense
 from argrad.sklearn.device import OnDevice
+from argrad.sklearn.fixed import Fixed
 from argrad.sklearn.folds import Fold, Folds
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.lower import LowerError, LowerProblem, LowerSolution
 from argrad.sklearn.models import Model
 from argrad.sklearn.precision import double_precision
+from argrad.sklearn.row_weights import NO_FACTORS, RowFactors, reweighted
 from argrad.sklearn.threads import one_thread
 
 # Coefficients up to which k inverse Hessians fit into memory: 200 MB each.
@@ -60,8 +62,9 @@ class _Path:
 class Criterion:
     """F(h) = mean over folds of the mean validation loss of the model fitted at e^h.
 
-    `hyperparameter` says which of the numbers e^h penalises which coefficient. Calling the
-    criterion with h of shape (s,) solves the k lower problems, started from the nearest ones
+    `hyperparameter` says which of the numbers e^h penalises which coefficient; after them h has
+    those of `factors`, which multiply the weights of training rows. Calling the criterion with h
+    of shape (s,) solves the k lower problems, started from the nearest ones
     solved before, and differentiates F at all of them at once. Means are weighted where rows have
     weights.
 
@@ -73,6 +76,7 @@ class Criterion:
     model: Model
     folds: Folds
     hyperparameter: Hyperparameter
+    factors: RowFactors = NO_FACTORS
     _paths: list[_Path] = field(default_factory=list)
     # The inverse Hessian of the lower problem solved last.
     _near: np.ndarray | None = None
@@ -87,12 +91,17 @@ class Criterion:
                 f"Hessian of at most {_MOST}: select or combine columns first, for example with "
                 "PCA in the Pipeline."
             )
+        self._penalties = self.hyperparameter.size(d, t)
         index = self.hyperparameter.index(self.folds.features, t)
+        # A value that is not tuned comes last, behind all that is.
+        self._fixed = np.empty(0)
+        if isinstance(self.hyperparameter, Fixed):
+            index, self._fixed = index + self.size, self.hyperparameter.log_value
         self._number = np.broadcast_to(index, (d, m))
         each = [_weighed(fold, self.model, i) for i, fold in enumerate(self.folds.each)]
         self._start = np.stack([self._begin(fold) for fold in each])
         folds = replace(self.folds, each=each)
-        if self.model.squares:
+        if self.model.squares and not self.factors.size:
             folds = condense(folds)
         self._natural = _natural_log_penalty(folds, self.model)
         self._problems = [
@@ -104,7 +113,7 @@ class Criterion:
         entry[self._free] = np.arange(self._free.sum())
         with double_precision():
             self._layout = compiled.Layout(jnp.asarray(entry), jnp.asarray(self._number))
-            self._device = OnDevice(folds)
+            self._device = OnDevice(folds, self._factor_numbers())
 
     @property
     def features(self) -> int:
@@ -114,7 +123,7 @@ class Criterion:
     @property
     def size(self) -> int:
         """s, the number of hyperparameters."""
-        return int(self._number.max()) + 1
+        return self._penalties + self.factors.size
 
     @property
     def shared(self) -> bool:
@@ -122,15 +131,22 @@ class Criterion:
         return self.size == 1
 
     def start(self) -> np.ndarray:
-        """Where to begin, h of shape (s,): a penalty of a few per cent of the loss' curvature."""
+        """Where to begin, h of shape (s,): a penalty of a few per cent of the loss' curvature.
+
+        Weights of rows begin as they are.
+        """
+        weights = np.zeros(self.factors.size)
+        if not self._penalties:
+            return weights
         numbers = self._number[:, : self._natural.shape[1]].ravel()
-        sums = np.bincount(numbers, self._natural.ravel(), minlength=self.size)
-        mean = sums / np.bincount(numbers, minlength=self.size)
-        return self.model.sign * (mean + np.log(_START))
+        sums = np.bincount(numbers, self._natural.ravel(), minlength=self._penalties)
+        mean = sums / np.bincount(numbers, minlength=self._penalties)
+        return np.concatenate([self.model.sign * (mean + np.log(_START)), weights])
 
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)
-        found = self._solve(h)
+        full = self._full(h)
+        found = self._solve(h, full)
         program = compiled.curve if self.shared else compiled.gradient
         results = []
         with double_precision():
@@ -143,7 +159,7 @@ class Criterion:
                     self._device.few,
                     self.model,
                     self._one_design,
-                    h,
+                    full,
                     self._layout,
                     solutions,
                     rows,
@@ -158,6 +174,7 @@ class Criterion:
             derivatives = y1, y2
         else:
             (value, (losses, y)), gradient = result
+            gradient = self._tuned(gradient)
             curvature, derivatives = None, None
         numbers = np.concatenate([np.atleast_1d(value), gradient, np.atleast_1d(curvature or 0.0)])
         if not np.all(np.isfinite(numbers)):
@@ -168,8 +185,35 @@ class Criterion:
         self._paths.append(_Path(h, y, derivatives))
         return Evaluation(h, float(value), losses, gradient, curvature)
 
-    def _solve(self, h: np.ndarray) -> list[LowerSolution]:
-        log_penalty = self.model.sign * h[self._number]
+    def _full(self, h: np.ndarray) -> np.ndarray:
+        """What the compiled criterion is given for h: factors centred, and what is not tuned."""
+        p = self._penalties
+        return np.concatenate([h[:p], self.factors.centred(h[p:]), self._fixed])
+
+    def _tuned(self, gradient: np.ndarray) -> np.ndarray:
+        """∂F/∂h from the gradient in that."""
+        p, s = self._penalties, self.size
+        return np.concatenate([gradient[:p], self.factors.centred(gradient[p:s])])
+
+    def _factor_numbers(self) -> list[np.ndarray] | None:
+        """Where in that are the factors of the rows (n, j) of each fold, if any are tuned."""
+        if self.factors.numbers is None:
+            return None
+        return [self._penalties + self.factors.numbers[fold.rows] for fold in self.folds.each]
+
+    def _problem(self, i: int, full: np.ndarray) -> LowerProblem:
+        """The lower problem of fold i, its rows weighted as `full` says."""
+        problem = self._problems[i]
+        if not self.factors.size:
+            return problem
+        v, rows = full[self._penalties : self.size], self.folds.each[i].rows
+        assert rows is not None
+        log_factor = self.factors.log_factors(v, rows)
+        weight = reweighted(problem.weight, log_factor, self.model.averaged, np)
+        return replace(problem, weight=weight)
+
+    def _solve(self, h: np.ndarray, full: np.ndarray) -> list[LowerSolution]:
+        log_penalty = self.model.sign * full[self._number]
         if self._paths:
             nearest = min(self._paths, key=lambda path: np.linalg.norm(path.log_values - h))
             starts = nearest.predict(h)
@@ -178,11 +222,12 @@ class Criterion:
         found: list[LowerSolution] = []
         # Products are made a block at a time, which several threads would share out too finely.
         with one_thread():
-            for i, problem in enumerate(self._problems):
+            for i in range(len(self._problems)):
                 places = [start[i] for start in starts]
                 if found and not self._paths:  # folds have most of their rows in common
                     places.append(found[-1].y)
                 try:
+                    problem = self._problem(i, full)
                     found.append(problem.solve(log_penalty, places, self._near))
                     self._near = found[-1].inverse_hessian
                 except LowerError as failure:
@@ -200,8 +245,7 @@ class Criterion:
         return w[self._free]
 
     def _where(self, h: np.ndarray) -> str:
-        values = np.exp(h)
-        name = self.model.parameter
+        name, values = self.model.parameter, np.exp(self._full(h)[np.unique(self._number)])
         if len(values) == 1:
             return f"{name}={values[0]:.6g}"
         return f"{name} between {values.min():.6g} and {values.max():.6g}"

@@ -17,14 +17,17 @@ _FEW = 20_000_000
 
 
 class OnDevice:
-    """Batches of folds for the compiled criterion. To be used in double precision only."""
+    """Batches of folds for the compiled criterion. To be used in double precision only.
 
-    def __init__(self, folds: Folds):
-        self._folds = folds
+    `numbers` has (n, j) positions for each fold where weights of rows are tuned, see `Rows`.
+    """
+
+    def __init__(self, folds: Folds, numbers: Sequence[np.ndarray] | None = None):
+        self._folds, self._numbers = folds, numbers
         designs = folds.each[:1] if folds.one_design else folds.each
         self.few = sum(_numbers(fold) for fold in designs) <= _FEW
         # Much data is not kept: there may be several searches of it at once.
-        self._all = self._batch(folds.each, self._common()) if self.few else None
+        self._all = self._batch(slice(None), self._common()) if self.few else None
 
     def batches(self) -> Iterator[tuple[slice, Rows]]:
         """Which folds, and their rows, which have an axis of folds in front."""
@@ -32,8 +35,8 @@ class OnDevice:
             yield slice(0, self._folds.count), self._all
             return
         common = self._common()
-        for i, fold in enumerate(self._folds.each):
-            yield slice(i, i + 1), self._batch([fold], common)
+        for i in range(self._folds.count):
+            yield slice(i, i + 1), self._batch(slice(i, i + 1), common)
 
     def _common(self) -> Any:
         """Columns, ones and target, if all folds have them in common."""
@@ -45,7 +48,8 @@ class OnDevice:
             columns = _entries(columns, columns.nnz)
         return _arrays(columns), jnp.asarray(design.ones), jnp.asarray(target)
 
-    def _batch(self, folds: Sequence[Fold], common: Any) -> Rows:
+    def _batch(self, part: slice, common: Any) -> Rows:
+        folds = self._folds.each[part]
         if common is not None:
             columns, ones, target = common
         else:
@@ -60,6 +64,7 @@ class OnDevice:
             jnp.asarray(np.stack([fold.design.centre for fold in folds])),
             _stacked([fold.training for fold in folds]),
             _stacked([fold.validation for fold in folds]),
+            None if self._numbers is None else _stacked(self._numbers[part], fill=True),
         )
 
 
@@ -99,7 +104,7 @@ def _entries(design: sparse.csr_array, count: int) -> Entries:
 def _stacked(arrays: Sequence[np.ndarray], fill: bool = False) -> Any:
     """Arrays of different lengths in one, shorter ones filled up with zeros or their first row."""
     shape = (len(arrays), max(len(array) for array in arrays), *arrays[0].shape[1:])
-    stacked = np.zeros(shape)
+    stacked = np.zeros(shape, arrays[0].dtype)
     for i, array in enumerate(arrays):
         stacked[i, : len(array)] = array
         if fill:

@@ -22,13 +22,14 @@ class Fold:
     """Rows with two weights each: in `training` (n,), and in `validation` (n,), which sum to 1.
 
     A row that is not in a part has weight zero in it; one that is drawn several times counts as
-    often.
+    often. `rows` (n,) are their positions in X, None of rows that have been condensed.
     """
 
     design: Centred
     target: np.ndarray
     training: np.ndarray
     validation: np.ndarray
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def stack_folds(
     used = [_with_weight(split, weight, i) for i, split in enumerate(splits)]
     if preprocess is None:
         columns = as_design(X)
-        ones = np.ones(len(y))
+        ones, rows = np.ones(len(y)), np.arange(len(y))
         each = [
-            _fold(columns, ones, target, weight, train, valid, fit_intercept)
+            _fold(columns, ones, target, weight, train, valid, fit_intercept, rows)
             for train, valid in used
         ]
         return Folds(each, fit_intercept, feature_names(None, X, columns.shape[1]), weight)
@@ -99,7 +100,8 @@ def stack_folds(
         rows = np.concatenate([train, valid])
         positions = np.arange(len(train)), np.arange(len(train), len(rows))
         ones = np.ones(len(rows))
-        each.append(_fold(columns, ones, target[rows], weight[rows], *positions, fit_intercept))
+        of_fold = columns, ones, target[rows], weight[rows], *positions
+        each.append(_fold(*of_fold, fit_intercept, rows))
         if i == 0:
             names = feature_names(fitted, X, columns.shape[1])
     widths = sorted({fold.design.shape[1] - 1 for fold in each})
@@ -131,12 +133,14 @@ def _fold(
     train: np.ndarray,
     valid: np.ndarray,
     fit_intercept: bool,
+    rows: np.ndarray,
 ) -> Fold:
     n, d = columns.shape
     training = weight * np.bincount(train % n, minlength=n)
     validation = weight * np.bincount(valid % n, minlength=n)
     centre = training @ columns / training.sum() if fit_intercept else np.zeros(d)
-    return Fold(Centred(columns, centre, ones), target, training, validation / validation.sum())
+    design, validation = Centred(columns, centre, ones), validation / validation.sum()
+    return Fold(design, target, training, validation, rows)
 
 
 def feature_names(fitted: Any | None, X: Any, width: int) -> list[str]:

@@ -1,0 +1,235 @@
+"""Weights of the training rows as hyperparameters: one factor a class, a group of rows, or a row.
+
+Row i of a fold's training part, of weight r_i, counts e^v_i r_i times, and its validation rows
+count as they are. A common factor of all rows would only stand in for the penalty, so that
+factors are divided by their geometric mean: v = g − mean(g) for the numbers g that are searched.
+
+Source: weights of training rows and classes by hypergradients, Ren, Zeng, Yang and Urtasun 2018,
+arXiv:1803.09050; Franceschi et al. 2017, arXiv:1703.01785, section 5.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from argrad.sklearn.hyperparameters import Hyperparameter
+
+
+class RowWeights(Hyperparameter):
+    """Factors of the weights of training rows, by groups of rows."""
+
+    # The parameter of an estimator, or of its `fit`, that they are given as.
+    parameter: str
+
+    def groups_of(self, y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
+        """The number of the group of each row (n,), and what the groups are called.
+
+        ValueError where that does not fit the rows.
+        """
+        raise NotImplementedError
+
+    def value_of(self, labels: list[Any], factors: np.ndarray) -> Any:
+        """Factors (s,) of the groups, as a user knows them."""
+        return dict(zip(labels, factors.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class ClassWeights(RowWeights):
+    """The `class_weight` of a classifier: a positive factor a class, of geometric mean 1.
+
+    Each is searched for anywhere in [low, high] and then divided by the geometric mean of all, so
+    that they do not trade with the penalty; two of them differ by high/low at most. Takes the
+    place of the estimator's own `class_weight`. Its value is a dictionary by class.
+
+    Raises what `Shared` raises for such bounds.
+
+    >>> from argrad.sklearn import ClassWeights
+    >>> ClassWeights()
+    ClassWeights(low=0.1, high=10.0)
+    """
+
+    low: float = 0.1
+    high: float = 10.0
+
+    parameter = "class_weight"
+
+    def groups_of(self, y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
+        assert classes is not None
+        return np.searchsorted(classes, y), classes.tolist()
+
+
+@dataclass(frozen=True, init=False)
+class SampleWeights(RowWeights):
+    """The `sample_weight` of the training rows: a positive factor a group of rows, or a row.
+
+    `groups` is a label for each row of X, in their order, or a dictionary from a label to the
+    positions of its rows, every row in one group; without, each row has a factor of its own. Each
+    is searched for anywhere in [low, high] and then divided by the geometric mean of all, so that
+    they do not trade with the penalty; two of them differ by high/low at most. They multiply the
+    weights that `fit` is given, but not those of the validation rows. The value is a dictionary by
+    label, or an array (n,) where each row has its own.
+
+    Raises what `Shared` raises for such bounds, TypeError for groups that are neither, and
+    ValueError for fewer than two; what does not fit the rows is refused once they are known.
+
+    >>> from argrad.sklearn import SampleWeights
+    >>> SampleWeights(["old", "new", "new"]).groups_of(np.zeros(3), None)
+    (array([0, 1, 1]), ['old', 'new'])
+    >>> SampleWeights({"old": [0], "new": [2]}).groups_of(np.zeros(3), None)
+    Traceback (most recent call last):
+    ValueError: SampleWeights leaves row 1 without a group: put every row of X into one.
+    """
+
+    groups: tuple[Any, ...] | dict[Any, tuple[int, ...]] | None
+
+    parameter = "sample_weight"
+
+    def __init__(
+        self,
+        groups: Sequence[Any] | Mapping[Any, Sequence[int]] | None = None,
+        low: float = 0.1,
+        high: float = 10.0,
+    ):
+        object.__setattr__(self, "groups", _as_groups(groups))
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        self.__post_init__()
+
+    def __hash__(self) -> int:
+        groups = tuple(self.groups.items()) if isinstance(self.groups, dict) else self.groups
+        return hash((groups, self.low, self.high))
+
+    def groups_of(self, y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
+        del classes
+        n = len(y)
+        if self.groups is None:
+            return np.arange(n), list(range(n))
+        labels = list(dict.fromkeys(self.groups))
+        if isinstance(self.groups, dict):
+            return self._by_position(labels, n), labels
+        if len(self.groups) != n:
+            raise ValueError(
+                f"SampleWeights has labels for {len(self.groups)} rows, but X has {n}: give one "
+                "label a row."
+            )
+        position = {label: i for i, label in enumerate(labels)}
+        return np.array([position[label] for label in self.groups]), labels
+
+    def _by_position(self, labels: list[Any], n: int) -> np.ndarray:
+        assert isinstance(self.groups, dict)
+        number = np.full(n, -1)
+        for i, label in enumerate(labels):
+            for row in self.groups[label]:
+                if not -n <= row < n:
+                    raise ValueError(
+                        f"SampleWeights names row {row} in {label!r}, but X has {n} rows: give "
+                        f"positions from 0 to {n - 1}."
+                    )
+                if number[row] not in (-1, i):
+                    raise ValueError(
+                        f"SampleWeights has row {row} in two groups, {labels[number[row]]!r} and "
+                        f"{label!r}: leave it in one."
+                    )
+                number[row] = i
+        bare = np.flatnonzero(number < 0)
+        if len(bare):
+            more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+            raise ValueError(
+                f"SampleWeights leaves row {bare[0]}{more} without a group: put every row of X "
+                "into one."
+            )
+        return number
+
+    def value_of(self, labels: list[Any], factors: np.ndarray) -> Any:
+        return factors if self.groups is None else super().value_of(labels, factors)
+
+
+def _as_groups(groups: Any) -> Any:
+    if groups is None:
+        return None
+    example = "write for example SampleWeights(['old', 'old', 'new'])."
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise TypeError(
+            "SampleWeights needs a label for each row, or a dictionary of row positions by label, "
+            f"got {groups!r}: {example}"
+        )
+    if isinstance(groups, Mapping):
+        found: Any = {label: _positions(label, rows) for label, rows in groups.items()}
+        empty = [label for label, rows in found.items() if not rows]
+        if empty:
+            raise ValueError(f"SampleWeights has no rows in the group {empty[0]!r}: leave it out.")
+    else:
+        found = tuple(np.asarray(groups).tolist() if hasattr(groups, "dtype") else groups)
+    if len(set(found)) < 2:
+        raise ValueError(
+            f"SampleWeights needs two groups or more, got {list(set(found))!r}: a factor of all "
+            "rows would only stand in for the penalty."
+        )
+    return found
+
+
+def _positions(label: Any, rows: Any) -> tuple[int, ...]:
+    known = isinstance(rows, Iterable) and not isinstance(rows, str)
+    listed = np.asarray(rows).tolist() if hasattr(rows, "dtype") else list(rows) if known else []
+    if not known or not all(
+        isinstance(row, Integral) and not isinstance(row, bool) for row in listed
+    ):
+        raise TypeError(
+            f"SampleWeights needs a list of row positions for the group {label!r}, got {rows!r}."
+        )
+    return tuple(int(row) for row in listed)
+
+
+@dataclass(frozen=True)
+class RowFactors:
+    """The factors e^v of all rows (n,) by numbers g (s,), of several hyperparameters in turn.
+
+    `sizes` are how many numbers each has; `numbers` (n, j) says which of each a row is in. None
+    are tuned where `sizes` is empty.
+    """
+
+    sizes: tuple[int, ...] = ()
+    numbers: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """s."""
+        return sum(self.sizes)
+
+    def centred(self, g: np.ndarray) -> np.ndarray:
+        """v: each hyperparameter's numbers less their mean. This matrix is its own transpose."""
+        if not self.sizes:
+            return g
+        ends = np.cumsum(self.sizes)[:-1]
+        return np.concatenate([part - part.mean() for part in np.split(g, ends)])
+
+    def log_factors(self, v: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Those of the rows at some positions, from centred numbers."""
+        assert self.numbers is not None
+        return v[self.numbers[rows]].sum(axis=1)
+
+
+NO_FACTORS = RowFactors()
+
+
+def row_factors(
+    tuned: Sequence[RowWeights], y: np.ndarray, classes: np.ndarray | None
+) -> tuple[RowFactors, list[list[Any]]]:
+    """The factors that some hyperparameters stand for on these rows, and the labels of each."""
+    if not tuned:
+        return NO_FACTORS, []
+    numbers, labels = zip(*(each.groups_of(y, classes) for each in tuned), strict=True)
+    sizes = tuple(len(each) for each in labels)
+    first = np.cumsum([0, *sizes[:-1]])
+    return RowFactors(sizes, np.stack(numbers, axis=1) + first), list(labels)
+
+
+def reweighted(weight: Any, log_factor: Any, averaged: bool, xp: Any) -> Any:
+    """Weights (n,) of a lower problem times e^v; with a sum of 1, as before, if `averaged`."""
+    found = weight * xp.exp(log_factor)
+    return found / xp.sum(found) if averaged else found
