@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import lineax as lx
 import numpy as np
-from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions
+from argrad.host import on_host, traceable
 from argrad.problem import extra_arguments, parameters, starting_point
 from argrad.solvers.run import Outcome
 from argrad.status import Status, raise_if
@@ -55,23 +55,12 @@ def runner(external: External, y0: PyTree, x: PyTree, args: tuple) -> "_Host | _
     """What runs the solver, on the host or traced, as (conditions, y0, x, args) -> y, outcome."""
     host = external.host
     if host is None:
-        host = not _traceable(external.solver, y0, x, args)
-    return _Host(external.solver) if host else _Traced(external.solver)
-
-
-def _traceable(solver, y0, x, args) -> bool:
-    """Whether JAX can trace the solver; its own errors about concrete values say that it cannot."""
-    try:
-        eqx.filter_eval_shape(solver, x, y0, *args)
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
-        return False
-    except Exception as error:
-        error.add_note(
+        hint = (
             "This happened while tracing the solver with JAX. If it is not written in JAX, pass "
             "host=True to argrad.implicit."
         )
-        raise
-    return True
+        host = not traceable(external.solver, hint, x, y0, *args)
+    return _Host(external.solver) if host else _Traced(external.solver)
 
 
 class _Traced(eqx.Module):
@@ -93,38 +82,15 @@ class _Host(eqx.Module):
 
     def __call__(self, conditions, y0, x, args):
         dynamic, static = eqx.partition((x, y0, args), eqx.is_array)
-        dtypes = jax.tree.map(lambda a: a.dtype, dynamic)
 
-        def call(bits):
-            x, y0, args = eqx.combine(jax.tree.map(_from_bits, bits, dtypes), static)
+        def call(inputs):
+            x, y0, args = eqx.combine(inputs, static)
             y = self.solver(x, y0, *args)
             _check_structure(y, y0)
-            return jax.tree.map(
-                lambda new, old: np.asarray(new, old.dtype)[..., None].view("u1"), y, y0
-            )
+            return y
 
-        shapes = jax.tree.map(
-            lambda a: jax.ShapeDtypeStruct((*a.shape, a.dtype.itemsize), jnp.uint8), y0
-        )
-        bits = jax.tree.map(_to_bits, dynamic)
-        found = jax.pure_callback(call, shapes, bits, vmap_method="sequential")
-        y = jax.tree.map(lambda a, old: lax.bitcast_convert_type(a, old.dtype), found, y0)
+        y = on_host(call, jax.eval_shape(lambda: y0), dynamic)
         return y, _outcome(conditions, y, x, args)
-
-
-# Numbers travel to the host and back as bytes. JAX may run the callback in a thread of its own,
-# where `with jax.enable_x64(True)` does not hold, and would round float64 to float32 there.
-
-
-def _to_bits(a: Array) -> Array:
-    if a.dtype == bool:
-        return a.astype(jnp.uint8)[..., None]
-    bits = lax.bitcast_convert_type(a, jnp.uint8)
-    return bits if a.dtype.itemsize > 1 else bits[..., None]
-
-
-def _from_bits(bits: Array, dtype: np.dtype) -> np.ndarray:
-    return np.ascontiguousarray(bits).view(dtype)[..., 0]
 
 
 def _check_structure(y: PyTree, y0: PyTree) -> None:
