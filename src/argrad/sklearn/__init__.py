@@ -21,4 +21,6 @@ from argrad.sklearn.plots import plot_history as plot_history
 from argrad.sklearn.plots import plot_optimism as plot_optimism
 from argrad.sklearn.plots import plot_path as plot_path
 from argrad.sklearn.plots import plot_penalties as plot_penalties
+from argrad.sklearn.row_weights import ClassWeights as ClassWeights
+from argrad.sklearn.row_weights import SampleWeights as SampleWeights
 from argrad.sklearn.search import GradientSearchCV as GradientSearchCV

@@ -19,7 +19,7 @@ class Fixed(Hyperparameter):
     @classmethod
     def at(cls, value: Any) -> Fixed:
         """At one number, 0 and infinity included; ValueError for anything else."""
-        if isinstance(value, bool) or not isinstance(value, Real) or not value >= 0:
+        if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
             raise ValueError(
                 f"the penalty is {value!r} in the estimator, where one number is needed that is "
                 "not negative: set it to one, or tune it as well."

@@ -44,6 +44,11 @@ class Hyperparameter:
                 f"low={self.low!r}, high={self.high!r}: {remedy}."
             )
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which its numbers are found."""
+        return float(self.low), float(self.high)
+
     def index(self, features: list[str], outputs: int) -> np.ndarray:
         """Which of its numbers penalises each coefficient: (d, m), for m outputs of the model.
 

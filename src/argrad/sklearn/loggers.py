@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,21 @@ def _numbers(told: dict[str, Any]) -> Iterator[tuple[str, float]]:
         yield name, told[name]
     for name, value in told["scores"].items():
         yield f"score/{name}", value
-    for name, value in told["params"].items():
+    for name, value in _numeric(told["params"]):
         if np.ndim(value) == 0:
             yield f"params/{name}", value
         else:
             yield f"params/{name}/min", np.min(value)
             yield f"params/{name}/geometric_mean", np.exp(np.mean(np.log(value)))
             yield f"params/{name}/max", np.max(value)
+
+
+def _numeric(params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Those that are numbers; of weights by class or group the numbers alone."""
+    for name, value in params.items():
+        numbers = np.asarray(list(value.values()) if isinstance(value, Mapping) else value)
+        if numbers.dtype.kind in "fi":
+            yield name, numbers
 
 
 class MLflowLogger:
@@ -85,7 +93,7 @@ class TensorBoardLogger:
         step = told["evaluation"]
         for name, value in _numbers(told):
             self._writer.add_scalar(name, float(value), step)
-        for name, value in told["params"].items():
+        for name, value in _numeric(told["params"]):
             if np.ndim(value):
                 self._writer.add_histogram(f"params/{name}/log10", np.log10(value), step)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from argrad.sklearn.auto import Auto
+from argrad.sklearn.fixed import Fixed
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.models import Model, model_of
+from argrad.sklearn.row_weights import ClassWeights, RowWeights
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Place:
     """`tuned` are the hyperparameters by name as the user writes it, `final` has them.
 
     `preprocess` is the unfitted Pipeline before that estimator, or None; `prefix` is what its
-    step puts before the names.
+    step puts before the names. `weights` are those of rows that are tuned as well, by name.
     """
 
     tuned: Mapping[str, Hyperparameter]
@@ -27,11 +31,17 @@ class Place:
     preprocess: Pipeline | None
     model: Model
     prefix: str = ""
+    weights: Mapping[str, RowWeights] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name of the first hyperparameter, which linear models have no other than."""
         return next(iter(self.tuned))
+
+    @property
+    def searched(self) -> dict[str, Hyperparameter]:
+        """`tuned` without what stays at one value, beside weights of rows that are tuned."""
+        return {name: kind for name, kind in self.tuned.items() if not isinstance(kind, Fixed)}
 
     @property
     def hyperparameter(self) -> Hyperparameter:
@@ -49,11 +59,14 @@ def find_place(estimator: Any, params: Any) -> Place:
         step, final = estimator.steps[-1]
         prefix = f"{step}__"
         preprocess = estimator[:-1] if len(estimator.steps) > 1 else None
+    params, weights, final = _apart(params, final, prefix)
     model = model_of(final)
     tunable = prefix + model.parameter
     example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
     if params is None:
         params = {tunable: Auto()}
+    if weights and not params:
+        params = {tunable: Fixed.at(final.get_params()[model.parameter])}
     if not isinstance(params, Mapping):
         raise TypeError(
             f"params must be None, or a dictionary such as {example}, got {type(params).__name__}."
@@ -69,7 +82,46 @@ def find_place(estimator: Any, params: Any) -> Place:
                 f"PerFeature(low, high), PerClass(low, high) or Auto(), got {hyperparameter!r}: "
                 f"write for example {example}."
             )
-    return Place(dict(params), final, preprocess, model, prefix)
+    return Place(dict(params), final, preprocess, model, prefix, weights)
+
+
+def _apart(params: Any, final: Any, prefix: str) -> tuple[Any, dict[str, RowWeights], Any]:
+    """`params` without weights of rows, these, and the estimator without those that they replace.
+
+    ValueError for weights under another name, for ones that the estimator has no use for or that
+    cannot be tuned together with what else is.
+    """
+    if not isinstance(params, Mapping):
+        return params, {}, final
+    weights = {name: kind for name, kind in params.items() if isinstance(kind, RowWeights)}
+    if not weights:
+        return params, {}, final
+    rest = {name: kind for name, kind in params.items() if name not in weights}
+    for name, kind in weights.items():
+        what = type(kind).__name__
+        if name != prefix + kind.parameter:
+            raise ValueError(
+                f"params[{name!r}] is {what}, which is tuned under the name "
+                f"{prefix + kind.parameter!r}: write it so."
+            )
+        takes = has_fit_parameter(final, "sample_weight")
+        if kind.parameter not in final.get_params() and (
+            isinstance(kind, ClassWeights) or not takes
+        ):
+            raise ValueError(f"{type(final).__name__} takes no {kind.parameter}: leave {what} out.")
+    if any(isinstance(kind, Auto) for kind in rest.values()):
+        raise ValueError(
+            "Auto decides on penalties alone: tune weights of rows beside Shared(low, high), "
+            "Grouped(groups, low, high) or PerFeature(low, high)."
+        )
+    if prefix + ClassWeights.parameter in weights:
+        final = clone(final).set_params(class_weight=None)
+    elif getattr(final, "class_weight", None) == "balanced":
+        raise ValueError(
+            "class_weight='balanced' follows the weights of rows, and cannot be held while "
+            "SampleWeights tunes these: set class_weight=None, or tune ClassWeights as well."
+        )
+    return rest, weights, final
 
 
 def _unknown(name: Any, tunable: str, estimator: Any) -> str:

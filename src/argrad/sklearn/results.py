@@ -127,9 +127,7 @@ class Record:
 
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Of each number tuned, by its name in the history, the interval that it is from."""
-        space = self._space
-        both = zip(space.low.tolist(), space.high.tolist(), strict=True)
-        return dict(zip(space.names, both, strict=True))
+        return self._space.bounds
 
     def history(self) -> pd.DataFrame:
         """One row an evaluation: what the callback is told, with a column for each number."""

@@ -62,6 +62,11 @@ class ClassWeights(RowWeights):
         assert classes is not None
         return np.searchsorted(classes, y), classes.tolist()
 
+    def by_class(self, y: np.ndarray, factors: np.ndarray) -> dict[Any, float]:
+        """The parameter of an estimator, from factors (n,) of rows with labels y."""
+        classes, first = np.unique(y, return_index=True)
+        return dict(zip(classes.tolist(), factors[first].tolist(), strict=True))
+
 
 @dataclass(frozen=True, init=False)
 class SampleWeights(RowWeights):
@@ -217,16 +222,46 @@ class RowFactors:
 NO_FACTORS = RowFactors()
 
 
+@dataclass(frozen=True)
+class OnRows(Hyperparameter):
+    """Weights of rows that are known: a number for each of the groups called `labels`."""
+
+    weights: RowWeights
+    labels: tuple[Any, ...]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.low / self.high, self.high / self.low
+
+    def size(self, n_features: int, n_outputs: int = 1) -> int:
+        del n_features, n_outputs
+        return len(self.labels)
+
+    def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
+        del features, outputs
+        return [f"{name}[{label}]" for label in self.labels]
+
+    def value(self, log_value: np.ndarray) -> Any:
+        return self.weights.value_of(list(self.labels), self.bounded(log_value))
+
+    def bounded(self, log_value: np.ndarray) -> np.ndarray:
+        return np.exp(log_value - log_value.mean())
+
+
 def row_factors(
-    tuned: Sequence[RowWeights], y: np.ndarray, classes: np.ndarray | None
-) -> tuple[RowFactors, list[list[Any]]]:
-    """The factors that some hyperparameters stand for on these rows, and the labels of each."""
+    tuned: Mapping[str, RowWeights], y: np.ndarray, classes: np.ndarray | None
+) -> tuple[RowFactors, dict[str, Hyperparameter]]:
+    """The factors that some hyperparameters stand for on these rows, and they themselves there."""
     if not tuned:
-        return NO_FACTORS, []
-    numbers, labels = zip(*(each.groups_of(y, classes) for each in tuned), strict=True)
+        return NO_FACTORS, {}
+    numbers, labels = zip(*(each.groups_of(y, classes) for each in tuned.values()), strict=True)
     sizes = tuple(len(each) for each in labels)
     first = np.cumsum([0, *sizes[:-1]])
-    return RowFactors(sizes, np.stack(numbers, axis=1) + first), list(labels)
+    known: dict[str, Hyperparameter] = {
+        name: OnRows(each.low, each.high, each, tuple(of_it))
+        for (name, each), of_it in zip(tuned.items(), labels, strict=True)
+    }
+    return RowFactors(sizes, np.stack(numbers, axis=1) + first), known
 
 
 def reweighted(weight: Any, log_factor: Any, averaged: bool, xp: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +95,12 @@ def in_words(params: dict[str, Any]) -> str:
     >>> in_words({"C": np.array([0.25, 4.0])})
     'C between 0.25 and 4'
     """
-    return ", ".join(
-        f"{name}={value:.6g}"
-        if np.ndim(value) == 0
-        else f"{name} between {np.min(value):.6g} and {np.max(value):.6g}"
-        for name, value in params.items()
-    )
+    return ", ".join(f"{name}{_said(value)}" for name, value in params.items())
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if np.ndim(value):
+        return f" between {np.min(value):.6g} and {np.max(value):.6g}"
+    return f"={value:.6g}" if isinstance(value, float) else f"={value!r}"

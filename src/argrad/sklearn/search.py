@@ -17,14 +17,15 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad.sklearn.delegation import ActsAsBest
+from argrad.sklearn.fitting import Fitting
 from argrad.sklearn.folds import Folds, Split, stack_folds
 from argrad.sklearn.granularity import Decision
 from argrad.sklearn.inputs import as_weights, checked
 from argrad.sklearn.limits import limits_of
-from argrad.sklearn.place import Place, find_place
-from argrad.sklearn.refit import refit
+from argrad.sklearn.place import find_place
 from argrad.sklearn.results import Record
 from argrad.sklearn.routing import route_fit, route_score, router_of
+from argrad.sklearn.row_weights import row_factors
 from argrad.sklearn.running import Run
 from argrad.sklearn.scoring import FoldScoring, scorers_of
 from argrad.sklearn.settled import Allowance, Settled, settle
@@ -200,12 +201,13 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         after = int(bool(self.refit))
         allowance = Allowance.half_of(limited(fits_after=after, default=sys.maxsize), fits_each)
         strata = None if encoded.classes is None else y
-        settled = settle(place, model, stack, splits, strata, allowance)
+        factors, on_rows = row_factors(place.weights, y, encoded.classes)
+        settled = settle(place, model, stack, splits, strata, allowance, factors)
         place, criterion = settled.place, settled.criterion
         limits = limited(fits_after=after + settled.fits, default=12 if criterion.shared else 100)
-        space = Space(place.tuned, criterion.folds.features, encoded.outputs)
+        space = Space({**place.searched, **on_rows}, criterion.folds.features, encoded.outputs)
         record = Record(space, len(splits), fits_each, self.error_score, fits_before=settled.fits)
-        fit = partial(_fit, self.estimator, place, X, y, weights)
+        fit = Fitting(self.estimator, place, factors, X, y, weights)
         self.scorer_ = scorers.as_attribute()
         tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
         run = Run(
@@ -307,22 +309,6 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         tags.target_tags = deepcopy(inner.target_tags)
         tags.target_tags.required = True
         return tags
-
-
-def _fit(
-    estimator: Any,
-    place: Place,
-    X: Any,
-    y: np.ndarray,
-    weights: np.ndarray | None,
-    h: np.ndarray,
-    rows: Any,
-) -> Any:
-    """The estimator with hyperparameters e^h, fitted on the rows at these positions, or all."""
-    if rows is not None:
-        X, y = _safe_indexing(X, rows), y[rows]
-        weights = None if weights is None else weights[rows]
-    return refit(estimator, place, h, X, y, weights)
 
 
 def _told_metadata(weights: np.ndarray | None) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model
 from argrad.sklearn.place import Place
 from argrad.sklearn.prior import WithPrior
+from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 
 
 @dataclass
@@ -78,10 +79,12 @@ def settle(
     splits: Sequence[Split],
     strata: np.ndarray | None,
     allowance: Allowance,
+    factors: RowFactors = NO_FACTORS,
 ) -> Settled:
     """Settle what is tuned over these splits.
 
-    `stack(splits)` makes folds of all rows, `stack(splits, rows)` of those at some positions.
+    `stack(splits)` makes folds of all rows, `stack(splits, rows)` of those at some positions;
+    `factors` are those of the rows' weights that are tuned as well.
 
     Where `Auto` could not afford to look at all rows it decides on a part of them, drawn in
     proportion to the classes `strata` (n,). Where even that is too much it is the shared number,
@@ -89,7 +92,7 @@ def settle(
     """
     folds = stack(splits)
     if not isinstance(place.hyperparameter, Auto):
-        criterion = Criterion(model, folds, place.hyperparameter)
+        criterion = Criterion(model, folds, place.hyperparameter, factors)
         return Settled(place, criterion, criterion, criterion.start())
     decision, hyperparameter = _decided(
         place.hyperparameter, model, folds, stack, splits, strata, allowance

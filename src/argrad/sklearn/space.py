@@ -53,6 +53,13 @@ class Space:
         """The upper bound (s,) of each number."""
         return np.repeat([float(kind.high) for kind in self.tuned.values()], self._sizes())
 
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Of each number, by its name, the interval that it is found in."""
+        both = zip(self.tuned.values(), self._sizes(), strict=True)
+        each = [kind.bounds for kind, size in both for _ in range(size)]
+        return dict(zip(self.names, each, strict=True))
+
     def parts(self, log_values: Any) -> dict[str, Any]:
         """h by the names of the hyperparameters."""
         ends = np.cumsum(self._sizes())
