@@ -15,10 +15,9 @@ from argrad.linalg.sparse_matrix import SparseMatrix
 from argrad.quadratic_adjoint import differentiable, value
 from argrad.quadratic_sparse import nothing, plan, sparse, sparse_matrix, sparse_program
 from argrad.solvers.active_set import STRONGLY_ACTIVE
-from argrad.solvers.quadratic_program import solve_quadratic_program
+from argrad.solvers.quadratic_program import Factors, solve_quadratic_program
 from argrad.solvers.quadratic_program_active import Start
 from argrad.solvers.quadratic_program_data import Program
-from argrad.solvers.quadratic_program_forms import Factors
 from argrad.solvers.sparse_program import solve_sparse_program
 from argrad.solvers.sparse_program_data import Plan
 from argrad.status import Rows, found, raise_if
@@ -236,7 +235,7 @@ def _solve(
         step_norm=outcome.step_norm,
         violation=outcome.violation,
         activity=given.below(outcome.activity),
-        factors=solved.factors,
+        factors=solved.factors() if given.plan is None else None,
     )
     return solution, ~found(outcome.status), outcome.rows
 

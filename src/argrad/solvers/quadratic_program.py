@@ -1,6 +1,5 @@
 """Solve a convex quadratic program to rounding, and judge it."""
 
-from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from argrad.solvers.active_set import WEAKLY_ACTIVE
-from argrad.solvers.quadratic_program_active import Start, candidate
+from argrad.solvers.quadratic_program_active import Known, Start, candidate
 from argrad.solvers.quadratic_program_careful import (
     NAMED,
     Found,
@@ -16,25 +15,41 @@ from argrad.solvers.quadratic_program_careful import (
     careful,
     parts,
 )
-from argrad.solvers.quadratic_program_data import Program, once, units
+from argrad.solvers.quadratic_program_data import Program, Units, once, units
 from argrad.solvers.quadratic_program_forms import (
     DualForm,
-    Factors,
-    Held,
     PrimalForm,
+    cholesky,
     condensed,
-    factors,
-    forwards,
     least_share,
 )
 from argrad.status import Rows, Status
 
 
+class Factors(eqx.Module):
+    """What a solve leaves to one of a program with the same Q and rows.
+
+    `form` without its program, and `factor`, of the rows `held`; `share` as `least_share` has it
+    for Q, zero where the next program must not begin with these.
+    """
+
+    Q: Float[Array, "n n"]
+    rows: Float[Array, "k n"]
+    form: DualForm | PrimalForm
+    held: Bool[Array, " m"]
+    factor: Float[Array, "k k"]
+    share: Float[Array, ""]
+
+    def belong_to(self, program: Program) -> Bool[Array, ""]:
+        """Whether they are those of `program`."""
+        return jnp.all(self.Q == program.Q) & jnp.all(self.rows == program.rows)
+
+
 class Solved(eqx.Module):
     """A program with its solution, how it was found, and the factor that differentiates it.
 
-    `factors` are of the program itself, None where nobody keeps any; `form` and `factor` of the
-    one in y/scale. `trusted` where that factor solves to rounding without any refinement.
+    `form`, without its program, and `factor` are of the program in y/scale. `trusted` where that
+    factor solves to rounding without any refinement.
     """
 
     program: Program
@@ -48,10 +63,10 @@ class Solved(eqx.Module):
     step_norm: Float[Array, ""]
     violation: Float[Array, ""]
     rows: Rows
-    factors: Factors | None
     form: DualForm | PrimalForm
     factor: Float[Array, "k k"]
     scale: Float[Array, " n"]
+    share: Float[Array, ""]
     trusted: Bool[Array, ""]
 
     def solve(
@@ -65,6 +80,11 @@ class Solved(eqx.Module):
         u, l = form.solve(self.factor, self.held, None, self.scale * a, rows * b)
         return self.scale * u, jnp.where(self.held, rows * l, -b)
 
+    def factors(self) -> Factors:
+        """What the next solve may use again."""
+        Q, rows = self.program.Q, self.program.rows
+        return Factors(Q, rows, self.form, self.held, self.factor, self.share)
+
 
 def solve_quadratic_program(
     program: Program, start: Start | None, known: Factors | None, max_steps: int
@@ -72,49 +92,76 @@ def solve_quadratic_program(
     """The solution, from the rows that `start` holds where there is one.
 
     First by exchanging active rows, which is all that most programs need. Where that does not end,
-    or the solution is not plainly regular, all is done again, with care. `known` factors are used
-    where they are those of `program`.
+    or the solution is not plainly regular, all is done again, with care. With `known` factors the
+    first attempt takes them for those of `program`, and all is begun anew where they are not.
     """
-    sizes = units(program)
-    m, dtype = program.size, program.p.dtype
-    mine = factors(program) if known is None else _renewed(known, program)
-    eps, share = float(jnp.finfo(dtype).eps), least_share(mine.L, jnp.diagonal(program.Q))
-    posed = share > eps**0.5
-    form = condensed(program, sizes, mine, None)
-    begin = _guess(form) if start is None else start
-    # XLA must not take two of these factors side by side (see `convex_factor`), so each waits to
-    # hear how the one before has ended: rows are exchanged once Q is known to be definite (of
-    # another what comes here is not used), and looked at once they have led to a solution.
-    best = candidate(form, sizes, begin._replace(held=begin.held | ~posed), mine.held)
-    certain = posed & (best.error <= accepted(dtype))
-    independent = form.independent(best.factor, best.held & certain)
-    certain &= independent & ~jnp.any(best.activity == WEAKLY_ACTIVE)
-    plain = Found(
-        form=parts(form),
-        best=best,
-        scale=jnp.ones_like(program.p),
-        status=Status.converged,
-        named=jnp.full(min(NAMED, m), -1),
+    if known is None or start is None:
+        return solved(program, *_anew(program, start, max_steps))
+    form = known.form.of(program)
+    again, certain = _by_exchange(
+        units(program), form, known.share, start, Known(known.held, known.factor)
     )
+    found = once(
+        ~certain | ~known.belong_to(program),
+        lambda program, start: _anew(program, start, max_steps),
+        (again, known.share),
+        program,
+        start,
+    )
+    return solved(program, *found)
+
+
+def _anew(program: Program, start: Start | None, max_steps: int) -> tuple[Found, Array]:
+    """What is found without knowing anything, and the share as `Factors` has it."""
+    sizes = units(program)
+    U = cholesky(program.Q)
+    share = least_share(U, jnp.diagonal(program.Q))
+    form = condensed(program, sizes, U, None)
+    begin = _guess(form) if start is None else start
+    plain, certain = _by_exchange(sizes, form, share, begin)
     found = once(
         ~certain,
         lambda program, begin, best: careful(program, begin, best, max_steps),
         plain,
         program,
         begin,
-        best,
+        plain.best,
     )
-    last = Held(best.held, best.factor, jnp.array(True))
-    unrefined = jnp.isnan(best.step_norm)
-    trusted = certain & unrefined & (share > eps**0.25)
-    return solved(program, found, replace(mine, held=last), trusted)
+    return found, jnp.where(certain, share, 0)
 
 
-def solved(
-    program: Program, found: Found, mine: Factors | None, trusted: Bool[Array, ""]
-) -> Solved:
+def _by_exchange(
+    sizes: Units,
+    form: DualForm | PrimalForm,
+    share: Float[Array, ""],
+    begin: Start,
+    known: Known | None = None,
+) -> tuple[Found, Bool[Array, ""]]:
+    """Where exchanging rows leads, and whether that is a plainly regular solution."""
+    program = form.program
+    m, dtype = program.size, program.p.dtype
+    posed = share > float(jnp.finfo(dtype).eps) ** 0.5
+    # XLA must not take two of these factors side by side (see `convex_factor`), so each waits to
+    # hear how the one before has ended: rows are exchanged once Q is known to be definite (of
+    # another what comes here is not used), and looked at once they have led to a solution.
+    best = candidate(form, sizes, begin._replace(held=begin.held | ~posed), known)
+    certain = posed & (best.error <= accepted(dtype))
+    independent = form.independent(best.factor, best.held & certain)
+    certain &= independent & ~jnp.any(best.activity == WEAKLY_ACTIVE)
+    found = Found(
+        form=parts(form),
+        best=best,
+        scale=jnp.ones_like(program.p),
+        status=Status.converged,
+        named=jnp.full(min(NAMED, m), -1),
+    )
+    return found, certain
+
+
+def solved(program: Program, found: Found, share: Float[Array, ""]) -> Solved:
     """A program with what was found for it."""
     best, e = found.best, program.equalities
+    unrefined = jnp.isnan(best.step_norm)
     return Solved(
         program=program,
         y=best.y,
@@ -127,24 +174,12 @@ def solved(
         step_norm=best.step_norm,
         violation=best.violation,
         rows=Rows(found.named, program.layout()),
-        factors=mine,
         form=found.form,
         factor=best.factor,
         scale=found.scale,
-        trusted=trusted,
+        share=share,
+        trusted=unrefined & (share > float(jnp.finfo(program.p.dtype).eps) ** 0.25),
     )
-
-
-def _renewed(known: Factors, program: Program) -> Factors:
-    """Those of `program`: `known` if they are."""
-    assert known.held is not None
-    kept = lambda mine, held: (mine.L, mine.R, mine.S, held)
-    stale = replace(known.held, valid=jnp.array(False))
-    renew = lambda program: kept(factors(program), stale)
-    # Not Q and the rows as well: what goes through a loop is copied.
-    L, R, S, held = once(~known.belong_to(program), renew, kept(known, known.held), program)
-    q = None if R is None else forwards(L, program.p)
-    return Factors(program.Q, program.rows, L, R, S, q, held)
 
 
 def _guess(form: DualForm | PrimalForm) -> Start:

@@ -8,13 +8,12 @@ after very few steps, and what it ends at is exact. Where it does not, nothing i
 Source: Hintermüller, Ito and Kunisch 2002; Júdice and Pires 1994.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float, Int
 
 from argrad.linalg.extremes import largest
@@ -22,10 +21,10 @@ from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_data import Residual, Units, once, residual
 from argrad.solvers.quadratic_program_forms import (
     DualForm,
-    Held,
     PrimalForm,
     backwards,
     forwards,
+    substitute,
 )
 
 _PATIENCE = 4  # exchanges without fewer wrong signs than ever before
@@ -38,6 +37,13 @@ class Start(NamedTuple):
     y: Float[Array, " n"]
     l: Float[Array, " m"]
     held: Bool[Array, " m"]
+
+
+class Known(NamedTuple):
+    """The factor of some rows."""
+
+    held: Bool[Array, " m"]
+    factor: Float[Array, "k k"]
 
 
 class Candidate(NamedTuple):
@@ -60,7 +66,7 @@ class Candidate(NamedTuple):
 
 
 def candidate(
-    form: DualForm | PrimalForm, units: Units, start: Start, known: Held | None = None
+    form: DualForm | PrimalForm, units: Units, start: Start, known: Known | None = None
 ) -> Candidate:
     """Exchange rows until signs are right or progress ends, and refine what is found.
 
@@ -136,16 +142,20 @@ def _begin(m: int) -> _Progress:
     return _Progress(jnp.array(m + 1), jnp.array(m + 1), jnp.array(0))
 
 
-def _factorise(form: DualForm | PrimalForm, held, last: Held | None) -> tuple[Array, Held | None]:
-    """The factor of the rows `held`, which may be the last one taken."""
-    if last is None:
-        return form.factorise(held, None), None
-    stale = ~last.valid | jnp.any(held != last.rows)
+def _factorise(form: DualForm | PrimalForm, held, last: Known | Array) -> Known | Array:
+    """The factor of the rows `held`, given the last one taken and of which rows, if that counts."""
+    if not isinstance(last, Known):
+        return form.factorise(held, None)
+    stale = jnp.any(held != last.held)
     factor = once(stale, lambda held: form.factorise(held, None), last.factor, held)
-    return factor, Held(held, factor, jnp.array(True))
+    return Known(held, factor)
 
 
-def _exchange_dual(form: DualForm, units: Units, start: Start, known: Held | None):
+def _factor(last: Known | Array) -> Array:
+    return last.factor if isinstance(last, Known) else last
+
+
+def _exchange_dual(form: DualForm, units: Units, start: Start, known: Known | None):
     """In the space of the multipliers, where only matrices with a row a constraint are met."""
     del units
     program, offset = form.program, form.offset
@@ -154,41 +164,42 @@ def _exchange_dual(form: DualForm, units: Units, start: Start, known: Held | Non
     tol = float(jnp.finfo(offset.dtype).eps) ** 0.75
     centre = jnp.zeros_like(start.y)
     if form.shift is not None:  # what was added to Q pulls towards `start`: a proximal step
-        centre = form.shift * forwards(form.L, start.y)
+        centre = form.shift * forwards(form.U, start.y)
         offset = offset - form.R @ centre
     roots = jnp.sqrt(jnp.diagonal(form.S))
     size = jnp.linalg.norm(form.q)
 
     def step(carry):
-        held, _, _, steps, last, progress = carry
-        factor, last = _factorise(form, held, last)
-        l = cho_solve((factor, True), jnp.where(held, -offset, 0))
+        held, _, last, steps, progress = carry
+        last = _factorise(form, held, last)
+        l = substitute(_factor(last), jnp.where(held, -offset, 0))
         moved = form.S @ l
         force = jnp.sqrt(jnp.maximum(l @ moved, 0))
         negative = l * roots < -tol * (force + size)
         violated = offset + moved < -tol * (jnp.abs(offset) + roots * force)
         wrong = jnp.where(held, negative, violated) & ~equal
         progress = progress.after(jnp.sum(wrong))
-        return held ^ (wrong & progress.unfinished), l, factor, steps + 1, last, progress
+        return held ^ (wrong & progress.unfinished), l, last, steps + 1, progress
 
-    carry = (start.held | equal, start.l, jnp.zeros_like(form.S), jnp.array(0), known, _begin(m))
-    held, l, factor, steps, *_ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
-    return backwards(form.L, centre - form.q - l @ form.R), l, held, factor, steps
+    first = jnp.zeros_like(form.S) if known is None else known
+    carry = (start.held | equal, start.l, first, jnp.array(0), _begin(m))
+    held, l, last, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
+    return backwards(form.U, centre - form.q - l @ form.R), l, held, _factor(last), steps
 
 
-def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Held | None):
+def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Known | None):
     program = form.program
     m, e = program.size, program.equalities
     equal = jnp.arange(m) < e
     tol = float(jnp.finfo(start.y.dtype).eps) ** 0.75
 
     def step(carry):
-        y, l, held, _, steps, last, progress = carry
-        factor, last = _factorise(form, held, last)
+        y, l, held, last, steps, progress = carry
+        last = _factorise(form, held, last)
         l = jnp.where(held, l, 0)
         now = residual(program, units, y, l)
         slack = jnp.where(held, now.slack, 0)
-        dy, dl = form.solve(factor, held, None, -now.gradient, slack)
+        dy, dl = form.solve(_factor(last), held, None, -now.gradient, slack)
         y, l = y + dy, jnp.where(held, l + dl, 0)
         now = residual(program, units, y, l)
         excess = -now.slack / now.reach
@@ -197,13 +208,16 @@ def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Held |
         progress = progress.after(jnp.sum(wrong))
         flip = wrong & progress.unfinished
         held = jnp.where(jnp.any(flip), _pinned(program, held ^ flip, l), held)
-        return y, l, held, factor, steps + 1, last, progress
+        return y, l, held, last, steps + 1, progress
 
-    shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
-    factor = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
+    first: Any = known
+    if known is None:
+        shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
+        first = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
     begin = _pinned(program, start.held | equal, start.l)
-    carry = (start.y, start.l, begin, factor, jnp.array(0), known, _begin(m))
-    return lax.while_loop(lambda c: c[-1].unfinished, step, carry)[:-2]
+    carry = (start.y, start.l, begin, first, jnp.array(0), _begin(m))
+    y, l, held, last, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
+    return y, l, held, _factor(last), steps
 
 
 def _pinned(program, held, l):

@@ -19,7 +19,6 @@ from argrad.solvers.quadratic_program_forms import (
     PrimalForm,
     condensed,
     convex_factor,
-    factors,
 )
 from argrad.status import Status
 
@@ -66,8 +65,8 @@ class Dense:
     @staticmethod
     def form(program: Program, sizes: Units) -> tuple[DualForm | PrimalForm, Bool[Array, ""]]:
         """The condensed systems, shifted where that is needed, and whether Q is convex."""
-        L, shift, convex = convex_factor(program.Q, sizes.stiffness)
-        return condensed(program, sizes, factors(program, L), shift), convex
+        U, shift, convex = convex_factor(program.Q, sizes.stiffness)
+        return condensed(program, sizes, U, shift), convex
 
     @staticmethod
     def regularity(

@@ -27,11 +27,14 @@ class Form(Protocol):
 
     `factorise` is given the rows that are held and D, or None for the zero of an active set;
     `solve` what it returned as well. `independent` says whether the factor of an active set
-    proves its rows independent. The system has Q + `shift`, None for zero.
+    proves its rows independent; `of` is the form of a program with the same Q and rows. The
+    system has Q + `shift`, None for zero.
     """
 
     program: Program
     shift: Float[Array, ""] | None
+
+    def of(self, program: Program) -> "Form": ...
 
     def factorise(self, held: Bool[Array, " m"], D: Float[Array, " m"] | None) -> Array: ...
 
@@ -50,12 +53,12 @@ class Form(Protocol):
 
 
 def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
-    """The lower factor, NaN where there is none.
+    """The upper factor, UᵀU = matrix, NaN where there is none.
 
-    LAPACK stores matrices the other way round than XLA; of a symmetric one the transpose is the
-    same without a copy.
+    LAPACK stores matrices the other way round than XLA: its lower factor lies in memory as the
+    upper one does in XLA's, so that nothing is copied. Of a symmetric matrix neither.
     """
-    return lax.linalg.cholesky(matrix.T, symmetrize_input=False)
+    return lax.linalg.cholesky(matrix.T, symmetrize_input=False).T
 
 
 def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Float[Array, ""]:
@@ -66,14 +69,14 @@ def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Fl
 def convex_factor(
     Q: Float[Array, "n n"], stiffness: Float[Array, ""]
 ) -> tuple[Float[Array, "n n"], Float[Array, ""], Bool[Array, ""]]:
-    """L with L Lᵀ = Q + shift, the shift, and whether Q is convex, for a Q that may be singular.
+    """U with UᵀU = Q + shift, the shift, and whether Q is convex, for a Q that may be singular.
 
     The shift is zero or eps^½ `stiffness`. Negative curvature that may be rounding is taken for
     none.
     """
     n, eps = Q.shape[0], float(jnp.finfo(Q.dtype).eps)
-    L = cholesky(Q)
-    posed = least_share(L, jnp.diagonal(Q)) > eps**0.5
+    U = cholesky(Q)
+    posed = least_share(U, jnp.diagonal(Q)) > eps**0.5
     eye = jnp.eye(n, dtype=Q.dtype)
     rounding = 100 * n * eps * jnp.max(jnp.abs(Q)) + float(jnp.finfo(Q.dtype).tiny)
     # One factor after another: XLA would run independent ones side by side, and with a batch of
@@ -81,26 +84,31 @@ def convex_factor(
     rounding = jnp.where(posed, 0, rounding)
     convex = posed | jnp.all(jnp.isfinite(cholesky(Q + rounding * eye)))
     shift = jnp.where(convex & ~posed, eps**0.5 * stiffness, 0)
-    return jnp.where(posed, L, cholesky(Q + shift * eye)), shift, convex
+    return jnp.where(posed, U, cholesky(Q + shift * eye)), shift, convex
 
 
-def over(L: Float[Array, "n n"], rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    """Rows times L⁻ᵀ: quicker than L⁻¹ times columns, as LAPACK and XLA order matrices."""
-    return lax.linalg.triangular_solve(L, rows, lower=True, transpose_a=True)
+def over(U: Float[Array, "n n"], rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    """Rows times U⁻¹: quicker than U⁻ᵀ times columns, as LAPACK and XLA order matrices."""
+    return lax.linalg.triangular_solve(U.T, rows, lower=True, transpose_a=True)
 
 
-def forwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
-    """L⁻¹ a."""
-    return over(L, a[None])[0]
+def forwards(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """U⁻ᵀ a."""
+    return over(U, a[None])[0]
 
 
-def backwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
-    """L⁻ᵀ a."""
-    return lax.linalg.triangular_solve(L, a[None], lower=True)[0]
+def backwards(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """U⁻¹ a."""
+    return lax.linalg.triangular_solve(U.T, a[None], lower=True)[0]
+
+
+def substitute(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """(UᵀU)⁻¹ a."""
+    return cho_solve((U.T, True), a)
 
 
 class DualForm(eqx.Module):
-    """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = L Lᵀ, R = J L⁻ᵀ and S = R Rᵀ, factorise S + D.
+    """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = UᵀU, R = J U⁻¹ and S = R Rᵀ, factorise S + D.
 
     `offset` is the slack at l = 0, so that the slack at l is offset + S l. For programs without
     bounds.
@@ -108,11 +116,16 @@ class DualForm(eqx.Module):
 
     program: Program
     shift: Float[Array, ""] | None
-    L: Float[Array, "n n"]
+    U: Float[Array, "n n"]
     R: Float[Array, "m n"]
     S: Float[Array, "m m"]
     q: Float[Array, " n"]
     offset: Float[Array, " m"]
+
+    def of(self, program):
+        q = forwards(self.U, program.p)
+        offset = program.limits() + self.R @ q
+        return DualForm(program, None, self.U, self.R, self.S, q, offset)
 
     def factorise(self, held, D):
         S = jnp.where(held[:, None] & held, self.S, jnp.eye(held.size, dtype=self.S.dtype))
@@ -124,9 +137,9 @@ class DualForm(eqx.Module):
 
     def solve(self, factor, held, D, a, b):
         del D
-        r = forwards(self.L, a)
-        l = cho_solve((factor, True), jnp.where(held, self.R @ r - b, -b))
-        return backwards(self.L, r - jnp.where(held, l, 0) @ self.R), l
+        r = forwards(self.U, a)
+        l = substitute(factor, jnp.where(held, self.R @ r - b, -b))
+        return backwards(self.U, r - jnp.where(held, l, 0) @ self.R), l
 
     def independent(self, factor, held):
         share = least_share(factor, jnp.where(held, jnp.diagonal(self.S), 1))
@@ -143,6 +156,9 @@ class PrimalForm(eqx.Module):
     program: Program
     shift: Float[Array, ""] | None
     weights: Float[Array, " k"]
+
+    def of(self, program):
+        return PrimalForm(program, None, self.weights)
 
     def factorise(self, held, D):
         weights, bounds = self._weights(held, D)
@@ -162,8 +178,8 @@ class PrimalForm(eqx.Module):
         return cholesky(K)
 
     def substitute(self, factor, a):
-        """(L Lᵀ)⁻¹ a."""
-        return cho_solve((factor, True), a)
+        """K⁻¹ a."""
+        return substitute(factor, a)
 
     def solve(self, factor, held, D, a, b):
         program, k = self.program, self.weights.size
@@ -237,54 +253,19 @@ class PrimalForm(eqx.Module):
         return inverse[:k], sum(bounds, jnp.zeros((), inverse.dtype))
 
 
-class Held(eqx.Module):
-    """The factor of the rows that an active set holds; not `valid` if of other Q or other rows."""
-
-    rows: Bool[Array, " m"]
-    factor: Float[Array, "k k"]
-    valid: Bool[Array, ""]
-
-
-class Factors(eqx.Module):
-    """What depends on Q and the rows alone: Q = L Lᵀ, and for the dual form R = J L⁻ᵀ and R Rᵀ.
-
-    Programs that share Q and the rows share these; R and S are None where the dual form is not
-    the smaller one. L is NaN where Q is not definite. `held` is the last factor taken of any of
-    the rows, None where there is none yet. Besides, q = L⁻¹ p of the program at hand.
-    """
-
-    Q: Float[Array, "n n"]
-    rows: Float[Array, "k n"]
-    L: Float[Array, "n n"]
-    R: Float[Array, "k n"] | None
-    S: Float[Array, "k k"] | None
-    q: Float[Array, " n"] | None
-    held: Held | None = None
-
-    def belong_to(self, program: Program) -> Bool[Array, ""]:
-        """Whether they are those of `program`."""
-        return jnp.all(self.Q == program.Q) & jnp.all(self.rows == program.rows)
-
-
-def factors(program: Program, L: Float[Array, "n n"] | None = None) -> Factors:
-    """Those of `program`, or with another L than that of Q."""
-    L = cholesky(program.Q) if L is None else L
-    rows, R, S, q = program.rows, None, None, None
-    if not program.bounded and rows.shape[0] <= rows.shape[1]:
-        both = over(L, jnp.concatenate([rows, program.p[None]]))
-        R, q = both[:-1], both[-1]
-        S = R @ R.T
-    return Factors(program.Q, rows, L, R, S, q)
-
-
 def condensed(
-    program: Program, units: Units, known: Factors, shift: Float[Array, ""] | None
+    program: Program,
+    units: Units,
+    U: Float[Array, "n n"],
+    shift: Float[Array, ""] | None,
 ) -> DualForm | PrimalForm:
-    """The form with the smaller matrix, given factors with L Lᵀ = Q + shift; None for no shift."""
-    if known.R is not None and known.S is not None and known.q is not None:
-        offset = program.limits() + known.R @ known.q
-        return DualForm(program, shift, known.L, known.R, known.S, known.q, offset)
-    return PrimalForm(program, shift, penalty(program, units, shift))
+    """The form with the smaller matrix, given U with UᵀU = Q + shift; None for no shift."""
+    rows = program.rows
+    if program.bounded or rows.shape[0] > rows.shape[1]:
+        return PrimalForm(program, shift, penalty(program, units, shift))
+    both = over(U, jnp.concatenate([rows, program.p[None]]))
+    R, q = both[:-1], both[-1]
+    return DualForm(program, shift, U, R, R @ R.T, q, program.limits() + R @ q)
 
 
 def penalty(program: Program, units: Units, shift: Float[Array, ""] | None) -> Float[Array, " k"]:
