@@ -190,7 +190,7 @@ def test_a_common_factor_of_all_rows_changes_nothing(rng):
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_class_weights_of_a_search_are_the_estimators(rng, kind):
-    estimator, X, y, splits, loss = data(rng, kind)
+    estimator, X, y, splits, _ = data(rng, kind)
     pipeline = standardised(estimator)
     params = {"model__C": Shared(1e-3, 1e3), "model__class_weight": ClassWeights(0.2, 5.0)}
     search = GradientSearchCV(pipeline, params, cv=splits, scoring="neg_log_loss").fit(X, y)

@@ -143,6 +143,14 @@ class Criterion:
         mean = sums / np.bincount(numbers, minlength=self._penalties)
         return np.concatenate([self.model.sign * (mean + np.log(_START)), weights])
 
+    def begin_with(self, other: Criterion) -> None:
+        """Start the first lower problems at the last solutions of `other`, where these fit.
+
+        It must be made of the same splits.
+        """
+        if other._paths and other._paths[-1].y.shape == self._start.shape:
+            self._start = other._paths[-1].y
+
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)
         full = self._full(h)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +45,9 @@ class Record:
     """The points of one search, in order, with what was found there and when.
 
     `space` is what is searched; `fits_each` counts the fits that a point takes, `fits_before`
-    those made before the first; `error_score` is the score of a point at which a fold could not
-    be solved.
+    those made before the first, which is number `evaluations_before` + 1; `error_score` is the
+    score of a point at which a fold could not be solved. `values` are those of discrete
+    hyperparameters, the same at all points.
     """
 
     def __init__(
@@ -55,9 +57,12 @@ class Record:
         fits_each: int,
         error_score: Any,
         fits_before: int = 0,
+        evaluations_before: int = 0,
+        values: Mapping[str, Any] | None = None,
     ):
         self._space, self._n_splits = space, n_splits
         self._fits_each, self._fits_before = fits_each, fits_before
+        self._evaluations_before, self.values = evaluations_before, dict(values or {})
         self._error_score = np.nan if error_score == "raise" else float(error_score)
         self._points: list[_Point] = []
 
@@ -87,7 +92,7 @@ class Record:
     @property
     def best_index(self) -> int:
         """Where the lowest objective is, the first of several."""
-        return int(np.nanargmin(self._objectives()))
+        return int(np.nanargmin(self.objectives))
 
     @property
     def best(self) -> Evaluation:
@@ -112,7 +117,7 @@ class Record:
         point = self._points[-1]
         scores = {} if point.scores is None else point.scores.values
         return {
-            "evaluation": len(self),
+            "evaluation": self._evaluations_before + len(self),
             "fits": self.fits,
             "seconds": point.ended,
             "cv_loss": point.loss,
@@ -123,7 +128,7 @@ class Record:
 
     def params(self, log_values: np.ndarray) -> dict[str, Any]:
         """The hyperparameters of a point as `set_params` would name them."""
-        return self._space.params(log_values)
+        return {**self.values, **self._space.params(log_values)}
 
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Of each number tuned, by its name in the history, the interval that it is from."""
@@ -133,13 +138,14 @@ class Record:
         """One row an evaluation: what the callback is told, with a column for each number."""
         values = [self._space.bounded(p.found.log_values) for p in self._points]
         count = np.arange(1, len(self) + 1)
-        table = {
-            "evaluation": count,
+        table: dict[str, Any] = {
+            "evaluation": self._evaluations_before + count,
             "fits": self._fits_before + self._fits_each * count,
             "seconds": [point.ended for point in self._points],
             "cv_loss": self._losses(),
             "gradient_norm": [point.gradient_norm for point in self._points],
         }
+        table |= {name: [value] * len(self) for name, value in self.values.items()}
         parameters = pd.DataFrame(np.array(values), columns=self._space.names)
         return pd.concat([pd.DataFrame(table), parameters], axis=1)
 
@@ -154,18 +160,20 @@ class Record:
         if any(point.scores is not None for point in self._points):
             results["mean_score_time"] = np.array([self._score_time(p) for p in self._points])
         params = [self.params(point.found.log_values) for point in self._points]
-        for name in self._space.tuned:
+        for name in [*self.values, *self._space.tuned]:
             results[f"param_{name}"] = _column([each[name] for each in params])
         results["params"] = params
         losses = [self._minus_losses(p) for p in self._points]
-        results |= self._columns("score", losses, -self._objectives())
+        results |= self._columns("score", losses, -self.objectives)
         names = {name: None for p in self._points if p.scores for name in p.scores.values}
         for name in names:
             rows = [self._scores(point, name) for point in self._points]
             results |= self._columns(name, rows)
         return results
 
-    def _objectives(self) -> np.ndarray:
+    @property
+    def objectives(self) -> np.ndarray:
+        """What the search lowers, at every point; NaN without a solution."""
         return np.array([point.objective for point in self._points])
 
     def _losses(self) -> np.ndarray:
@@ -192,13 +200,18 @@ class Record:
         mean = scores.mean(axis=1)
         order = mean if order is None else order
         solved = np.array([isinstance(point.found, Evaluation) for point in self._points])
-        ranked = np.where(solved & ~np.isnan(order), order, -np.inf)
         return {
             **{f"split{i}_test_{name}": scores[:, i] for i in range(self._n_splits)},
             f"mean_test_{name}": mean,
             f"std_test_{name}": scores.std(axis=1),
-            f"rank_test_{name}": (ranked[:, None] < ranked[None, :]).sum(axis=1) + 1,
+            f"rank_test_{name}": ranks(order, solved),
         }
+
+
+def ranks(order: np.ndarray, solved: np.ndarray) -> np.ndarray:
+    """The rank of each point by a number, 1 for the highest; points that are not solved last."""
+    ranked = np.where(solved & ~np.isnan(order), order, -np.inf)
+    return (ranked[:, None] < ranked[None, :]).sum(axis=1) + 1
 
 
 def _column(values: list[Any]) -> np.ma.MaskedArray:

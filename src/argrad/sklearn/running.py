@@ -25,7 +25,7 @@ class Run:
 
     `fit(h, rows)` is the estimator with the hyperparameters e^h, fitted by scikit-learn on the
     rows at these positions, or on all of them for None; `listen` is told of every point, and ends
-    the search by returning True.
+    the search by returning True. `fit_best` fits what would be the result if it ended there.
     """
 
     criterion: Callable[[np.ndarray], Evaluation]
@@ -35,10 +35,12 @@ class Run:
     fit: Callable[[np.ndarray, Any], Any]
     tasks: Tasks
     listen: Callable[[dict[str, Any]], Any]
+    fit_best: Callable[[], Any]
 
-    def descend(self, upper: Upper) -> None:
+    def descend(self, upper: Upper) -> bool:
         """Evaluate where `upper` says, until it has nothing to say or something ends the search.
 
+        True if a listener did.
         Raises SolveError where a fold cannot be solved and the error score is 'raise', or at the
         first point.
         """
@@ -50,11 +52,11 @@ class Run:
             ended = self.listen(self._told())
             ended = self.tasks.end_evaluation(task, self._fit_so_far) or ended is True
             if ended or not self.limits.allow(len(self.record)):
-                return
+                return ended
             try:
                 h = points.send(found)
             except StopIteration:
-                return
+                return False
 
     def _evaluate(self, h: np.ndarray) -> Evaluation | Failure:
         found: Evaluation | Failure
@@ -84,7 +86,7 @@ class Run:
 
     def _fit_so_far(self) -> dict[str, Any]:
         """What the search would have fitted if it ended here."""
-        return {"best_estimator_": self.fit(self.record.best.log_values, None)}
+        return {"best_estimator_": self.fit_best()}
 
 
 def in_words(params: dict[str, Any]) -> str:

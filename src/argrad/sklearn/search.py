@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
@@ -13,16 +14,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 
+from argrad import SolveError
+from argrad.sklearn.combinations import Combination, combinations
+from argrad.sklearn.data import Data
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
-from argrad.sklearn.folds import Folds, Split, stack_folds
-from argrad.sklearn.granularity import Decision
+from argrad.sklearn.folds import Folds, Split
 from argrad.sklearn.inputs import as_weights, checked
-from argrad.sklearn.limits import limits_of
-from argrad.sklearn.place import find_place
+from argrad.sklearn.limits import Budget
+from argrad.sklearn.place import Place, find_place
 from argrad.sklearn.results import Record
 from argrad.sklearn.routing import route_fit, route_score, router_of
 from argrad.sklearn.row_weights import row_factors
@@ -32,6 +35,7 @@ from argrad.sklearn.settled import Allowance, Settled, settle
 from argrad.sklearn.space import Space
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
+from argrad.sklearn.trail import Branch, Trail
 from argrad.sklearn.upper import Upper, projected_descent, shared_descent
 
 
@@ -178,64 +182,97 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.__dict__.pop("best_estimator_", None)  # that of an earlier fit
         self._check_settings()
         scorers = scorers_of(self.estimator, self.scoring)
-        place = find_place(self.estimator, self.params)
-        X, y = checked(X, y, place)
+        searches = combinations(self.estimator, self.params)
+        places = [find_place(each.estimator, each.params) for each in searches]
+        X, y = checked(X, y, places[0])
         routed = route_fit(self, scorers, metadata)
         weights = as_weights(routed.sample_weight, len(y))
-        model, encoded = place.model.for_target(y)
-        splits = make_splits(
-            self.cv, X, y, encoded.classes, routed.split, self.random_state, weights
-        )
-
-        # What is tuned, and over which folds, is settled from here on.
-        def stack(chosen: Sequence[Split], rows: np.ndarray | None = None) -> Folds:
-            def part(of: Any) -> Any:
-                return of if rows is None or of is None else _safe_indexing(of, rows)
-
-            data = part(X), part(y), part(encoded.values)
-            intercept = place.final.fit_intercept
-            return stack_folds(place.preprocess, *data, chosen, intercept, part(weights))
-
+        classes = places[0].model.for_target(y)[1].classes
+        splits = make_splits(self.cv, X, y, classes, routed.split, self.random_state, weights)
+        data = Data(X, y, weights, splits)
         fits_each = len(splits) * (2 if scorers.reported else 1)
-        limited = partial(limits_of, self.max_fits, self.timeout, begun, fits_each=fits_each)
-        after = int(bool(self.refit))
-        allowance = Allowance.half_of(limited(fits_after=after, default=sys.maxsize), fits_each)
-        strata = None if encoded.classes is None else y
-        factors, on_rows = row_factors(place.weights, y, encoded.classes)
-        settled = settle(place, model, stack, splits, strata, allowance, factors)
-        place, criterion = settled.place, settled.criterion
-        limits = limited(fits_after=after + settled.fits, default=12 if criterion.shared else 100)
-        space = Space({**place.searched, **on_rows}, criterion.folds.features, encoded.outputs)
-        record = Record(space, len(splits), fits_each, self.error_score, fits_before=settled.fits)
-        fit = Fitting(self.estimator, place, factors, X, y, weights)
+        limits = self.max_fits, self.timeout
+        budget = Budget(*limits, begun, fits_each, int(bool(self.refit)), len(searches))
+        scoring = FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs)
         self.scorer_ = scorers.as_attribute()
-        tasks = Tasks(self, limits.evaluations, X=X, y=y, metadata=_told_metadata(weights))
-        run = Run(
-            settled.objective,
-            limits,
-            record,
-            FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs),
-            fit,
-            tasks,
-            self._listen,
-        )
-        self.interrupted_ = settled.decision is not None and settled.decision.interrupted
+        trail, tasks, self.interrupted_ = Trail(), Tasks(self, X=X, y=y, weights=weights), False
         try:
-            run.descend(self._upper(settled, space))
+            for number, (combination, place) in enumerate(zip(searches, places, strict=True)):
+                if trail.any_solved and budget.late:
+                    _left_out(searches[number:])
+                    break
+                if self._search(number, combination, place, data, budget, scoring, trail, tasks):
+                    break
         except KeyboardInterrupt:
-            if not record.any_solved:
+            if not trail.any_solved:
                 raise
             self.interrupted_ = True
         tasks.end_search()
-        self._report(record, len(splits), settled.decision)
+        self._report(trail, len(splits))
         if self.refit:
             task = tasks.begin_refit()
             before = time.perf_counter()
-            self.best_estimator_ = fit(record.best.log_values, None)
+            self.best_estimator_ = trail.fit_best()
             self.refit_time_ = time.perf_counter() - before
             tasks.end_refit(task)
         tasks.end()
         return self
+
+    def _search(
+        self,
+        number: int,
+        combination: Combination,
+        place: Place,
+        data: Data,
+        budget: Budget,
+        scoring: FoldScoring,
+        trail: Trail,
+        tasks: Tasks,
+    ) -> bool:
+        """Search within a combination of discrete values; whether all searching is to end."""
+        model, encoded = place.model.for_target(data.y)
+
+        # What is tuned, and over which folds, is settled from here on.
+        def stack(chosen: Sequence[Split], rows: np.ndarray | None = None) -> Folds:
+            return data.folds(place, encoded, chosen, rows)
+
+        part = partial(budget.part, number, trail.fits)
+        allowance = Allowance.half_of(part(0, sys.maxsize), budget.fits_each)
+        strata = None if encoded.classes is None else data.y
+        factors, on_rows = row_factors(place.weights, data.y, encoded.classes)
+        settled = settle(
+            place, model, stack, data.splits, strata, allowance, factors, encoded.outputs
+        )
+        place, criterion = settled.place, settled.criterion
+        limits = part(settled.fits, 12 if criterion.shared else 100)
+        units = model.units(criterion.folds.features)
+        space = Space({**place.searched, **on_rows}, units, encoded.outputs)
+        record = Record(
+            space,
+            len(data.splits),
+            budget.fits_each,
+            self.error_score,
+            trail.fits + settled.fits,
+            trail.evaluations,
+            combination.values,
+        )
+        fit = Fitting(combination.estimator, place, factors, data.X, data.y, data.weights)
+        settled = trail.warmed(settled, space)
+        trail.branches.append(Branch(record, settled, space, fit))
+        tasks.begin_search(limits.evaluations + limits.later)
+        run = Run(
+            settled.objective, limits, record, scoring, fit, tasks, self._listen, trail.fit_best
+        )
+        try:
+            ended = run.descend(self._upper(settled, space))
+        except SolveError:
+            last = number == budget.parts - 1
+            if self.error_score == "raise" or (last and not trail.any_solved):
+                raise
+            return False
+        if settled.decision is not None and settled.decision.interrupted:
+            self.interrupted_ = True
+        return ended or self.interrupted_
 
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
         """The score of the best estimator: the first of `scoring`, else accuracy, R² or the like.
@@ -281,22 +318,24 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             )
         return self.callback(told) if self.callback is not None else False
 
-    def _report(self, record: Record, n_splits: int, decision: Decision | None) -> None:
+    def _report(self, trail: Trail, n_splits: int) -> None:
         for name in ("granularity_", "prior_strength_", "granularity_results_", "optimism_"):
             self.__dict__.pop(name, None)  # that of an earlier fit
+        record, decision = trail.best_branch.record, trail.best_branch.settled.decision
         if decision is not None:
             self.granularity_ = decision.chosen.granularity
             self.prior_strength_ = decision.chosen.prior_strength
             self.granularity_results_ = decision.results
             self.optimism_ = decision.optimism
         self.n_splits_ = n_splits
-        self.best_index_ = record.best_index
+        self.best_index_ = trail.best_index
         self.best_params_ = record.params(record.best.log_values)
         self.best_score_ = -float(np.mean(record.best.split_losses))
-        self.cv_results_ = record.cv_results()
-        self.history_ = record.history()
-        self.bounds_ = record.bounds()
-        self.n_fits_ = record.fits + bool(self.refit)
+        self.cv_results_ = trail.cv_results()
+        self.history_ = trail.history()
+        self.bounds_ = trail.bounds()
+        self.choices_ = trail.choices()
+        self.n_fits_ = trail.fits + bool(self.refit)
         self.multimetric_ = isinstance(self.scorer_, dict) or record.several_scores
 
     def __sklearn_tags__(self):
@@ -311,5 +350,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         return tags
 
 
-def _told_metadata(weights: np.ndarray | None) -> dict[str, Any] | None:
-    return None if weights is None else {"sample_weight": weights}
+def _left_out(searches: list[Combination]) -> None:
+    warnings.warn(
+        f"the timeout was over before {len(searches)} of the combinations of discrete values, from "
+        f"{searches[0].values!r} on: they were not searched.",
+        UserWarning,
+        stacklevel=4,
+    )

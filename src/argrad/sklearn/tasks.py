@@ -55,12 +55,18 @@ class Tasks:
     there; that is a fit on all rows, made only for those that ask.
     """
 
-    def __init__(self, search: Any, evaluations: int, **data: Any):
-        self._search, self._data = search, data
+    def __init__(self, search: Any, X: Any, y: Any, weights: Any):
+        metadata = None if weights is None else {"sample_weight": weights}
+        self._search, self._data = search, {"X": X, "y": y, "metadata": metadata}
         self._root = search._init_callback_context(max_subtasks=1 + bool(search.refit))
         self._begin(self._root)
-        self._descent = self._root.subcontext("search", max_subtasks=evaluations)
-        self._begin(self._descent)
+        self._descent: Any = None
+
+    def begin_search(self, evaluations: int) -> None:
+        """Begin the descent of at most so many evaluations, unless it has begun."""
+        if self._descent is None:
+            self._descent = self._root.subcontext("search", max_subtasks=evaluations)
+            self._begin(self._descent)
 
     def begin_evaluation(self) -> Any:
         """The task of one evaluation, begun."""
