@@ -20,11 +20,14 @@ from argrad.sklearn.models import Model
 from argrad.sklearn.precision import double_precision
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors, reweighted
 from argrad.sklearn.threads import one_thread
+from argrad.sklearn.together import ManyRows
 
 # Coefficients up to which k inverse Hessians fit into memory: 200 MB each.
 _MOST = 5000
 # Penalty that a search starts from, relative to the curvature of the loss.
 _START = 0.02
+# A change of the log penalty up to which solutions are foreseen by their derivatives alone.
+_FORESEEN = 1.5
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,9 @@ class Criterion:
         if self.model.squares and not self.factors.size:
             folds = condense(folds)
         self._natural = _natural_log_penalty(folds, self.model)
+        self._many = None if self.factors.size else ManyRows.of(self.model, folds)
+        if self._many is not None:
+            return
         self._problems = [
             LowerProblem(self.model, fold.design, fold.target, fold.training, self._free)
             for fold in folds.each
@@ -154,6 +160,8 @@ class Criterion:
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)
         full = self._full(h)
+        if self._many is not None:
+            return self._evaluation(h, self._by_passes(self._many, h))
         found = self._solve(h, full)
         program = compiled.curve if self.shared else compiled.gradient
         results = []
@@ -192,6 +200,29 @@ class Criterion:
             )
         self._paths.append(_Path(h, y, derivatives))
         return Evaluation(h, float(value), losses, gradient, curvature)
+
+    def _by_passes(self, many: ManyRows, h: np.ndarray):
+        """What the compiled criterion returns, where there are many rows."""
+        number, sign = self._number[:, 0], self.model.sign
+        log_penalty = sign * h[number]
+        try:
+            if self._paths:
+                nearest = min(self._paths, key=lambda path: np.linalg.norm(path.log_values - h))
+                near = np.linalg.norm(nearest.log_values - h) <= _FORESEEN
+                start = nearest.predict(h)[-1 if near else 0]
+            else:
+                start = many.first(log_penalty, self._start)
+            if self.shared:
+                value, (slope, (s1, y1)), second = many.curve(log_penalty, start)
+                return value, (sign * slope, (sign * s1, sign * y1)), second
+            value, gradient = many.gradient(log_penalty, start)
+        except LowerError as failure:
+            raise SolveError(
+                f"the model cannot be fitted on the training rows of some fold at "
+                f"{self._where(h)}: {failure}. Raise the lower bound of the penalty, or scale the "
+                "columns."
+            ) from None
+        return value, sign * np.bincount(number, gradient, self.size)
 
     def _full(self, h: np.ndarray) -> np.ndarray:
         """What the compiled criterion is given for h: factors centred, and what is not tuned."""
@@ -273,20 +304,27 @@ def _natural_log_penalty(folds: Folds, model: Model) -> np.ndarray:
     Penalties mean something in comparison with these only; they follow every change of units. A
     column that does not vary is given the mean of the others.
     """
-    natural = np.mean([_natural(fold, model) for fold in folds.each], axis=0)
+    if folds.one_design:  # one pass over the rows then serves all folds
+        weights = [_loss_curvature(fold, model) for fold in folds.each]
+        centre = np.mean([fold.design.centre for fold in folds.each], axis=0)
+        design = replace(folds.each[0].design, centre=centre)
+        natural = design.squares(np.mean(weights, axis=0))
+    else:
+        each = [fold.design.squares(_loss_curvature(fold, model)) for fold in folds.each]
+        natural = np.mean(each, axis=0)
     varies = natural > 0
     if not varies.any():
         return np.zeros(natural.shape)
     return np.log(np.where(varies, natural, natural[varies].mean()))
 
 
-def _natural(fold: Fold, model: Model) -> np.ndarray:
+def _loss_curvature(fold: Fold, model: Model) -> np.ndarray:
+    """Of each row (n, t), at coefficients of zero, weighted."""
     t = fold.target.shape[1]
     intercepts = model.start(fold.target, fold.training)
     z = np.broadcast_to(intercepts, (len(fold.target), len(intercepts)))
     curvature = model.expected_curvature(z, fold.target)
-    weight = fold.training[:, None] * np.einsum("naa->na", curvature)[:, :t]
-    return fold.design.squares(weight)
+    return fold.training[:, None] * np.einsum("naa->na", curvature)[:, :t]
 
 
 def _joined(results: list, shared: bool) -> tuple:
