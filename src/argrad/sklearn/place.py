@@ -14,8 +14,10 @@ from sklearn.utils.validation import has_fit_parameter
 from argrad.sklearn.auto import Auto
 from argrad.sklearn.fixed import Fixed
 from argrad.sklearn.hyperparameters import Hyperparameter
-from argrad.sklearn.models import Model, model_of
+from argrad.sklearn.models import Model, Tunable, model_of
 from argrad.sklearn.row_weights import ClassWeights, RowWeights
+
+_DECIDED = (Auto, Fixed)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Place:
     tuned: Mapping[str, Hyperparameter]
     final: Any
     preprocess: Pipeline | None
-    model: Model
+    model: Tunable
     prefix: str = ""
     weights: Mapping[str, RowWeights] = field(default_factory=dict)
 
@@ -37,6 +39,11 @@ class Place:
     def name(self) -> str:
         """The name of the first hyperparameter, which linear models have no other than."""
         return next(iter(self.tuned))
+
+    @property
+    def own_names(self) -> dict[str, Hyperparameter]:
+        """`tuned` by the names that `final` has for them."""
+        return {name.removeprefix(self.prefix): kind for name, kind in self.tuned.items()}
 
     @property
     def searched(self) -> dict[str, Hyperparameter]:
@@ -61,12 +68,19 @@ def find_place(estimator: Any, params: Any) -> Place:
         preprocess = estimator[:-1] if len(estimator.steps) > 1 else None
     params, weights, final = _apart(params, final, prefix)
     model = model_of(final)
-    tunable = prefix + model.parameter
+    kinds = {prefix + name: each for name, each in model.kinds.items()}
+    tunable = next(iter(kinds))
     example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
     if params is None:
-        params = {tunable: Auto()}
+        declared = model.declared or {name: Auto() for name in model.kinds}
+        params = {prefix + name: kind for name, kind in declared.items()}
+    if weights and not isinstance(model, Model):
+        raise ValueError(
+            f"weights of rows cannot be tuned for {type(final).__name__}, which is no linear "
+            f"model: leave {next(iter(weights))!r} out."
+        )
     if weights and not params:
-        params = {tunable: Fixed.at(final.get_params()[model.parameter])}
+        params = {tunable: Fixed.at(final.get_params()[tunable.removeprefix(prefix)])}
     if not isinstance(params, Mapping):
         raise TypeError(
             f"params must be None, or a dictionary such as {example}, got {type(params).__name__}."
@@ -74,13 +88,17 @@ def find_place(estimator: Any, params: Any) -> Place:
     if not params:
         raise ValueError(f"params is empty: say what to tune, for example {example}.")
     for name, hyperparameter in params.items():
-        if name != tunable:
-            raise ValueError(_unknown(name, tunable, estimator))
-        if not isinstance(hyperparameter, Hyperparameter):
+        if name not in kinds:
+            raise ValueError(_unknown(name, list(kinds), estimator))
+        if not isinstance(hyperparameter, (*kinds[name], *_DECIDED)):
             raise TypeError(
-                f"params[{name!r}] must be Shared(low, high), Grouped(groups, low, high), "
-                f"PerFeature(low, high), PerClass(low, high) or Auto(), got {hyperparameter!r}: "
-                f"write for example {example}."
+                f"params[{name!r}] must be {_written(kinds[name])} or Auto(), got "
+                f"{hyperparameter!r}: write for example {example}."
+            )
+        if isinstance(hyperparameter, Auto) and model.declared:
+            raise TypeError(
+                f"params[{name!r}] is Auto(), which is for the models of scikit-learn: give a "
+                "range, such as Shared(1e-4, 1e4)."
             )
     return Place(dict(params), final, preprocess, model, prefix, weights)
 
@@ -124,17 +142,22 @@ def _apart(params: Any, final: Any, prefix: str) -> tuple[Any, dict[str, RowWeig
     return rest, weights, final
 
 
-def _unknown(name: Any, tunable: str, estimator: Any) -> str:
-    kind = type(estimator).__name__
+def _written(kinds: tuple[type[Hyperparameter], ...]) -> str:
+    first = {"Grouped": "groups, ", "PerEntry": "count, "}
+    return ", ".join(f"{k.__name__}({first.get(k.__name__, '')}low, high)" for k in kinds)
+
+
+def _unknown(name: Any, tunable: list[str], estimator: Any) -> str:
+    kind, can = type(estimator).__name__, " and ".join(map(repr, tunable))
     known = estimator.get_params()
     if name in known:
         return (
-            f"{name!r} of {kind} cannot be tuned by gradient: {tunable!r} can. Leave it out, and "
+            f"{name!r} of {kind} cannot be tuned by gradient: {can} can. Leave it out, and "
             f"set it in the estimator, or search for it by a grid outside."
         )
-    near = difflib.get_close_matches(str(name), [tunable], n=1, cutoff=0.0)
-    near = difflib.get_close_matches(str(name), [tunable, *known], n=1) or near
+    near = difflib.get_close_matches(str(name), tunable, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(name), [*tunable, *known], n=1) or near
     hint = f"do you mean {near[0]!r}?"
-    if near[0] != tunable:
-        hint += f" Only {tunable!r} can be tuned by gradient."
+    if near[0] not in tunable:
+        hint += f" Only {can} can be tuned by gradient."
     return f"{kind} has no parameter {name!r}: {hint}"

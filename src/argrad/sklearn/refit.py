@@ -12,11 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from argrad.sklearn.centred import Centred
+from argrad.sklearn.criteria import fit_model
 from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import feature_names
 from argrad.sklearn.lower import LowerProblem
 from argrad.sklearn.models import Encoded, Model
 from argrad.sklearn.place import Place
+from argrad.sklearn.space import Space
 from argrad.sklearn.threads import one_thread
 
 # Numbers in X up to which scikit-learn's solvers gain nothing from several threads.
@@ -58,6 +60,12 @@ def refit(
             fitted.steps[:-1] = preprocess.steps
         model, encoded = place.model.for_target(y)
         features = feature_names(preprocess, X, X.shape[1] if hasattr(X, "shape") else len(X[0]))
+        if not isinstance(model, Model):
+            space = Space(place.own_names, model.units(features), encoded.outputs)
+            numbers = space.bounded(log_values)
+            values = {name: numbers[each] for name, each in space.positions().items()}
+            fit_model(model, final, values, X, y, encoded, sample_weight)
+            return fitted
         index = place.hyperparameter.index(features, encoded.values.shape[1])
         values = place.hyperparameter.bounded(log_values)[index]
         _fit(final, model, encoded, values, X, y, sample_weight)

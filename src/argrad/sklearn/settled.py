@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import resample
 
 from argrad.sklearn.auto import Auto, affordable_rows
+from argrad.sklearn.criteria import AnyCriterion, criterion_of
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
 from argrad.sklearn.granularity import (
@@ -20,12 +21,13 @@ from argrad.sklearn.granularity import (
     restricted,
     undecided,
 )
-from argrad.sklearn.hyperparameters import PerFeature
+from argrad.sklearn.hyperparameters import PerFeature, Shared
 from argrad.sklearn.limits import Limits
-from argrad.sklearn.models import Model
+from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.place import Place
 from argrad.sklearn.prior import WithPrior
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
+from argrad.sklearn.space import Space
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Settled:
     """
 
     place: Place
-    criterion: Criterion
+    criterion: AnyCriterion
     objective: Callable[[np.ndarray], Evaluation]
     start: np.ndarray
     decision: Decision | None = None
@@ -74,12 +76,13 @@ class Settled:
 
 def settle(
     place: Place,
-    model: Model,
+    model: Tunable,
     stack: Callable[..., Folds],
     splits: Sequence[Split],
     strata: np.ndarray | None,
     allowance: Allowance,
     factors: RowFactors = NO_FACTORS,
+    outputs: Sequence[str] = ("y0",),
 ) -> Settled:
     """Settle what is tuned over these splits.
 
@@ -91,6 +94,8 @@ def settle(
     uncompared.
     """
     folds = stack(splits)
+    if not isinstance(model, Model):
+        return _of_several(place, model, folds, outputs)
     if not isinstance(place.hyperparameter, Auto):
         criterion = Criterion(model, folds, place.hyperparameter, factors)
         return Settled(place, criterion, criterion, criterion.start())
@@ -105,6 +110,22 @@ def settle(
     number = hyperparameter.index(folds.features, 1)[:, 0]
     start = np.bincount(number, decision.log_values) / np.bincount(number)
     return Settled(place, criterion, objective, start, decision, allowance.used)
+
+
+def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
+    """Of models with hyperparameters that are no penalties of columns; `Auto` is one number."""
+    tuned = place.own_names
+    guess = {k: Shared(0.5, 2.0) if isinstance(v, Auto) else v for k, v in tuned.items()}
+    space = Space(guess, model.units(folds.features), outputs)
+    criterion = criterion_of(model, folds, space)
+    start = criterion.start()
+    ranges = {
+        place.prefix + name: kind.decided(SHARED, kind.box(space.parts(start)[name]))
+        if isinstance(kind, Auto)
+        else kind
+        for name, kind in tuned.items()
+    }
+    return Settled(replace(place, tuned=ranges), criterion, criterion, start)
 
 
 def _decided(auto, model, folds, stack, splits, strata, allowance):

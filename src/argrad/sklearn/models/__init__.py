@@ -5,28 +5,36 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from argrad.sklearn.models.base import Encoded, Model
+from argrad.sklearn.models.base import Encoded, Model, Tunable
 from argrad.sklearn.models.gamma import GammaModel
 from argrad.sklearn.models.huber import HuberModel
 from argrad.sklearn.models.logistic import LogisticModel
+from argrad.sklearn.models.mlp import ClassifierModel, RegressorModel
 from argrad.sklearn.models.poisson import PoissonModel
 from argrad.sklearn.models.ridge import RidgeModel
 from argrad.sklearn.models.tweedie import TweedieModel
 
-MODELS: tuple[type[Model], ...] = (
+MODELS: tuple[type[Tunable], ...] = (
     RidgeModel,
     LogisticModel,
     PoissonModel,
     GammaModel,
     TweedieModel,
     HuberModel,
+    RegressorModel,
+    ClassifierModel,
 )
 
-__all__ = ["MODELS", "Encoded", "Model", "model_of"]
+__all__ = ["MODELS", "Encoded", "Model", "Tunable", "model_of"]
 
 
-def model_of(estimator: Any) -> Model:
-    """The model of a scikit-learn estimator; ValueError if it has none, or for its settings."""
+def model_of(estimator: Any) -> Tunable:
+    """The model of a scikit-learn estimator; ValueError if it has none, or for its settings.
+
+    An estimator may bring its own, as those of `argrad.sklearn.from_objective` do.
+    """
+    if hasattr(estimator, "__argrad_model__") and not isinstance(estimator, type):
+        return estimator.__argrad_model__()
     for model in MODELS:
         # A subclass may have another objective.
         if type(estimator) is model.estimator:
@@ -40,5 +48,6 @@ def model_of(estimator: Any) -> Model:
     hint = f" Do you mean {near[0]}?" if near else ""
     raise ValueError(
         f"{kind} cannot be tuned by gradient.{hint} {', '.join(names[:-1])} and {names[-1]} can, "
-        "alone or as the last step of a Pipeline."
+        "alone or as the last step of a Pipeline; a model of your own can with "
+        "argrad.sklearn.from_objective."
     )

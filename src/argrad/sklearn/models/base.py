@@ -1,20 +1,26 @@
-"""What the search must know of a model: a linear predictor, a loss of it, a quadratic penalty.
+"""What the search must know of a model.
 
-The lower problem of every model here is, for a design X (n, d), a target u (n, t), row weights
+The lower problem of a linear one, a `Model`, is a linear predictor, a loss of it, and a quadratic
+penalty: for a design X (n, d), a target u (n, t), row weights
 r (n,) and log penalties θ (d, m), with linear predictor z = X w + b of shape (n, m),
 
     f(w, b; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_jc e^θ_jc w_jc²
 
 One model is one file that states ℓ, its first two derivatives, and which estimator it belongs to.
+Other models state what they have in place of this, see `argrad.sklearn.models.trained` and
+`argrad.sklearn.models.kernel_ridge`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerClass, PerFeature, Shared
 
 
 @dataclass(frozen=True)
@@ -34,22 +40,54 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Model(ABC):
+class Tunable(ABC):
     """A scikit-learn estimator seen as a lower problem. Equal models share compiled criteria."""
 
     estimator: ClassVar[type]
+    loss_name: ClassVar[str]
+
+    @classmethod
+    def of(cls, estimator: Any) -> Tunable:
+        """The model of an estimator; ValueError for settings that it cannot honour."""
+        return cls()
+
+    @property
+    @abstractmethod
+    def kinds(self) -> Mapping[str, tuple[type[Hyperparameter], ...]]:
+        """What can be tuned, by name, and in which granularities."""
+
+    @property
+    def declared(self) -> Mapping[str, Hyperparameter]:
+        """What is tuned where the user does not say, if a model has a range of its own."""
+        return {}
+
+    @abstractmethod
+    def for_target(self, y: np.ndarray) -> tuple[Tunable, Encoded]:
+        """The model for this target, and the target encoded; ValueError if it cannot be one."""
+
+    def units(self, features: list[str]) -> list[str]:
+        """What there may be one number each for: the columns, unless a model says otherwise."""
+        return features
+
+
+@dataclass(frozen=True)
+class Model(Tunable):
+    """A linear one."""
+
     parameter: ClassVar[str]
     # θ = sign · log(parameter): −1 where the parameter is an inverse penalty.
     sign: ClassVar[int]
-    loss_name: ClassVar[str]
     # Whether scikit-learn's loss is a weighted mean over the rows, not a sum.
     averaged: ClassVar[bool] = False
     # Whether ℓ is ½ ‖z − u‖²: then a triangular factor of the rows says all that they say.
     squares: ClassVar[bool] = False
 
+    @property
+    def kinds(self) -> Mapping[str, tuple[type[Hyperparameter], ...]]:
+        return {self.parameter: (Shared, Grouped, PerFeature, PerClass)}
+
     @classmethod
     def of(cls, estimator: Any) -> Model:
-        """The model of an estimator; ValueError for settings that it cannot honour."""
         return cls()
 
     @abstractmethod

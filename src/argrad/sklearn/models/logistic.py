@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
+from argrad.sklearn.models.labels import as_labels
 
 
 @dataclass(frozen=True)
@@ -47,34 +48,7 @@ class LogisticModel(Model):
         return cls(_hashable(estimator))
 
     def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
-        y = np.asarray(y)
-        if y.ndim != 1:
-            raise ValueError(
-                f"y has shape {y.shape}, but LogisticRegression learns one label a row: give y of "
-                "shape (n,)."
-            )
-        if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
-            row = int(np.flatnonzero(~np.isfinite(y))[0])
-            raise ValueError(f"y holds {y[row]} in row {row}: leave out rows without a class.")
-        try:
-            classes, codes = np.unique(y, return_inverse=True)
-        except TypeError:
-            kinds = sorted({type(label).__name__ for label in y})
-            raise ValueError(
-                f"y mixes labels of the types {', '.join(kinds)}: give every row a label of one "
-                "type, and leave out rows without a class."
-            ) from None
-        if len(classes) < 2:
-            raise ValueError(
-                f"y holds one class only, {classes[0]!r}, in all {len(y)} rows: a classifier "
-                "needs at least two."
-            )
-        if y.dtype.kind == "f" and np.any(classes != np.round(classes)):
-            raise ValueError(
-                f"y is continuous, {len(classes)} different numbers such as "
-                f"{classes[classes != np.round(classes)][0]!r}, which are no classes: use Ridge "
-                "for regression, or convert y to labels."
-            )
+        classes, codes = as_labels(y, "LogisticRegression")
         weights = self._by_class(classes)
         if len(classes) == 2:
             return LogisticModel(weights), Encoded(codes[:, None].astype(float), classes)

@@ -1,0 +1,41 @@
+"""Targets that are classes, checked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def as_labels(y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of `y` (n,), in order, and the position of each row's among them (n,).
+
+    ValueError, naming the estimator `kind`, where there are fewer than two, where labels are
+    missing or of several types, and where they are numbers that are no classes.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"y has shape {y.shape}, but {kind} learns one label a row: give y of shape (n,)."
+        )
+    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
+        row = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(f"y holds {y[row]} in row {row}: leave out rows without a class.")
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"y mixes labels of the types {', '.join(kinds)}: give every row a label of one "
+            "type, and leave out rows without a class."
+        ) from None
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class only, {classes[0]!r}, in all {len(y)} rows: a classifier "
+            "needs at least two."
+        )
+    if y.dtype.kind == "f" and np.any(classes != np.round(classes)):
+        raise ValueError(
+            f"y is continuous, {len(classes)} different numbers such as "
+            f"{classes[classes != np.round(classes)][0]!r}, which are no classes: use Ridge "
+            "for regression, or convert y to labels."
+        )
+    return classes, codes
