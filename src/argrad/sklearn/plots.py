@@ -90,12 +90,13 @@ def plot_penalties(search: Any, *, ax: Any = None) -> Any:
     ['alpha[age]', 'alpha[sex]']
     """
     history = _history(search)
-    names = list(search.bounds_)
-    values = history[names].iloc[search.best_index_].to_numpy(dtype=float)
+    best = history[list(search.bounds_)].iloc[search.best_index_]
+    best = best[best.notna()]  # of other discrete values there may be other numbers
+    names, values = list(best.index), best.to_numpy(dtype=float)
     ax = _axes(ax)
     places = np.arange(len(names))
     ax.plot(values, places, "o", color=_COLOUR, markersize=5)
-    for bound in sorted({bound for both in search.bounds_.values() for bound in both}):
+    for bound in sorted({bound for name in names for bound in search.bounds_[name]}):
         ax.axvline(bound, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_xscale("log")
     shown = names if len(names) <= _MOST_NAMES else []

@@ -259,7 +259,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         fit = Fitting(combination.estimator, place, factors, data.X, data.y, data.weights)
         settled = trail.warmed(settled, space)
         trail.branches.append(Branch(record, settled, space, fit))
-        tasks.begin_search(limits.evaluations + limits.later)
+        # How many the searches after this one may take is known only when they come.
+        tasks.begin_search(limits.evaluations if budget.parts == 1 else None)
         run = Run(
             settled.objective, limits, record, scoring, fit, tasks, self._listen, trail.fit_best
         )

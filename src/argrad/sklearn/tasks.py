@@ -62,8 +62,8 @@ class Tasks:
         self._begin(self._root)
         self._descent: Any = None
 
-    def begin_search(self, evaluations: int) -> None:
-        """Begin the descent of at most so many evaluations, unless it has begun."""
+    def begin_search(self, evaluations: int | None) -> None:
+        """Begin the descent of at most so many evaluations, if that is known, unless it has."""
         if self._descent is None:
             self._descent = self._root.subcontext("search", max_subtasks=evaluations)
             self._begin(self._descent)

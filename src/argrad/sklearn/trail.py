@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.results import Record, ranks
 from argrad.sklearn.settled import Settled
 from argrad.sklearn.space import Space
@@ -79,7 +80,9 @@ class Trail:
         before = next((each for each in self.branches[::-1] if each.record.any_solved), None)
         if before is None or settled.decision is not None:
             return settled
-        settled.criterion.begin_with(before.settled.criterion)
+        ours, theirs = settled.criterion, before.settled.criterion
+        if isinstance(ours, Criterion) and isinstance(theirs, Criterion):
+            ours.begin_with(theirs)
         if before.space.names != space.names:
             return settled
         return replace(settled, start=before.record.best.log_values)
