@@ -116,7 +116,7 @@ def _split_loss(model: Model, upper, layout, y, inverse_hessian, rows):
         throw=False,  # NaN derivatives are told apart outside, without a callback in the program
     )
     y = solve(upper, y, layout, rows)
-    losses = model.validation_loss(_predictor(_matrix(y, layout), rows), rows.target, jnp)
+    losses = model.criterion_loss(_predictor(_matrix(y, layout), rows), rows.target, jnp)
     return jnp.sum(rows.validation * losses), y
 
 

@@ -60,11 +60,17 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         GammaRegressor, TweedieRegressor or HuberRegressor, alone or as the last step of a
         Pipeline. The steps before are fitted on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
-        dictionary of one entry, `C` of LogisticRegression or `alpha` of the others (in a Pipeline
-        `step__alpha`), to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
-        `PerFeature(low, high)` or `PerClass(low, high)`.
+        dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
+        `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
+        `PerFeature(low, high)` or `PerClass(low, high)`. Beside it or alone there may be
+        `class_weight` with `ClassWeights()` and `sample_weight` with `SampleWeights(groups)`.
+        Other parameters have lists of values, as in `GridSearchCV`: each combination of them is
+        searched by itself, from where the last one ended; or a list of such dictionaries.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
         positions (train, validation), of which one is enough.
+    criterion : the name of the loss of validation rows that is lowered, None for the estimator's
+        own: "log_loss", or "brier_score" for classifiers; "mean_squared_error" for all regressors;
+        "half_mean_deviance" for those with a deviance, and "huber_loss" for HuberRegressor.
     scoring : scores to report, as in `GridSearchCV`: the name of a scorer, a callable, or a list
         or dictionary of several. They neither steer the search nor choose its best point. At
         every point scikit-learn fits the estimator on the training rows of each fold once more
@@ -104,6 +110,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         `scoring` follow by their names. `rank_test_score` is 1 at the best point.
     history_ : DataFrame with a row per point and a column for each number tuned.
     bounds_ : dictionary from those columns to the bounds (low, high) of their numbers.
+    choices_ : dictionary from discrete hyperparameters to the values of them that were searched.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
     n_fits_ : fits of the model: k a point, 2 k with `scoring`, the one on all rows, and those of
         the decision under `Auto`.
@@ -142,6 +149,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         params: Any = None,
         *,
         cv: Any = 5,
+        criterion: str | None = None,
         scoring: Any = None,
         tol: float | None = None,
         max_fits: int | None = None,
@@ -156,6 +164,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.estimator = estimator
         self.params = params
         self.cv = cv
+        self.criterion = criterion
         self.scoring = scoring
         self.tol = tol
         self.max_fits = max_fits
@@ -188,6 +197,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         routed = route_fit(self, scorers, metadata)
         weights = as_weights(routed.sample_weight, len(y))
         classes = places[0].model.for_target(y)[1].classes
+        for place in places:
+            place.model.judged_by(self.criterion)  # raises for one that there is not
         splits = make_splits(self.cv, X, y, classes, routed.split, self.random_state, weights)
         data = Data(X, y, weights, splits)
         fits_each = len(splits) * (2 if scorers.reported else 1)
@@ -231,6 +242,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     ) -> bool:
         """Search within a combination of discrete values; whether all searching is to end."""
         model, encoded = place.model.for_target(data.y)
+        model = model.judged_by(self.criterion)
 
         # What is tuned, and over which folds, is settled from here on.
         def stack(chosen: Sequence[Split], rows: np.ndarray | None = None) -> Folds:
@@ -306,7 +318,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         low, high = np.log(space.low), np.log(space.high)
         start = np.clip(settled.start, low, high)
         if settled.criterion.shared:
-            return shared_descent(*map(float, (low[0], high[0], start[0])), self.tol or 1e-8)
+            bounds = float(low[0]), float(high[0])
+            return shared_descent(*bounds, float(start[0]), self.tol or 1e-8)
         return projected_descent(low, high, start, self.tol or 1e-4)
 
     def _listen(self, told: dict[str, Any]) -> Any:

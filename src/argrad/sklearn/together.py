@@ -52,6 +52,7 @@ class ManyRows:
         one_output = model.outputs(first.target.shape[1]) == first.target.shape[1] == 1
         # The loss of rows has to be that of validation as well, and condensed rows are few.
         plain = type(model).validation_loss is Model.validation_loss and not model.squares
+        plain = plain and model.judged is None
         if not (one_output and plain) or any(sparse.issparse(each.columns) for each in designs):
             return None
         if sum(each.columns.size for each in designs) < _MANY:

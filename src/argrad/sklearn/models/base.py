@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerClass, PerFeature, Shared
+from argrad.sklearn.models.judging import OF_NUMBERS, Loss, named
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ class Tunable(ABC):
 
     estimator: ClassVar[type]
     loss_name: ClassVar[str]
+
+    @property
+    def criterion(self) -> str:
+        """The name of the loss of validation rows, as `GridSearchCV` would write it."""
+        return self.loss_name.lower().replace(" ", "_")
+
+    def judged_by(self, name: str | None) -> Tunable:
+        """With the criterion of that name, None for its own; ValueError if there is no such."""
+        if name is not None:
+            kind = getattr(self, "estimator", type(self)).__name__
+            named(self.criterion, {}, name, kind)
+        return self
 
     @classmethod
     def of(cls, estimator: Any) -> Tunable:
@@ -72,7 +85,9 @@ class Tunable(ABC):
 
 @dataclass(frozen=True)
 class Model(Tunable):
-    """A linear one."""
+    """A linear one. `judged` is what validation rows lose, if not its own loss."""
+
+    judged: Loss | None = field(default=None, kw_only=True)
 
     parameter: ClassVar[str]
     # θ = sign · log(parameter): −1 where the parameter is an inverse penalty.
@@ -81,6 +96,8 @@ class Model(Tunable):
     averaged: ClassVar[bool] = False
     # Whether ℓ is ½ ‖z − u‖²: then a triangular factor of the rows says all that they say.
     squares: ClassVar[bool] = False
+    # What it can be judged by beside its own loss.
+    judges: ClassVar[dict[str, Loss]] = OF_NUMBERS
 
     @property
     def kinds(self) -> Mapping[str, tuple[type[Hyperparameter], ...]]:
@@ -118,9 +135,24 @@ class Model(Tunable):
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         """ℓ, of shape (n,), from z (n, m) and target (n, t); `xp` is numpy or jax.numpy."""
 
+    def mean(self, z: Any, xp: Any) -> Any:
+        """What is predicted (n, t): z itself, unless a model says otherwise."""
+        del xp
+        return z
+
     def validation_loss(self, z: Any, target: Any, xp: Any) -> Any:
-        """The loss that is reported, ℓ unless a model says otherwise."""
+        """The loss that is reported of its own accord, ℓ unless a model says otherwise."""
         return self.loss(z, target, xp)
+
+    def criterion_loss(self, z: Any, target: Any, xp: Any) -> Any:
+        """The loss that is reported."""
+        if self.judged is None:
+            return self.validation_loss(z, target, xp)
+        return self.judged(self.mean(z, xp), target, xp)
+
+    def judged_by(self, name: str | None) -> Model:
+        kind = self.estimator.__name__
+        return replace(self, judged=named(self.criterion, self.judges, name, kind))
 
     @abstractmethod
     def gradient(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
+from argrad.sklearn.models.judging import OF_CLASSES
 from argrad.sklearn.models.labels import as_labels
 
 
@@ -29,6 +30,7 @@ class LogisticModel(Model):
     parameter = "C"
     sign = -1
     loss_name = "log loss"
+    judges = OF_CLASSES
 
     @classmethod
     def of(cls, estimator: Any) -> Model:
@@ -90,6 +92,9 @@ class LogisticModel(Model):
     def _codes(self, target: np.ndarray) -> np.ndarray:
         return target[:, 0].astype(int)
 
+    def mean(self, z: Any, xp: Any) -> Any:
+        return 0.5 * (1.0 + xp.tanh(0.5 * z))  # of any z without overflow
+
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         return xp.sum(xp.logaddexp(0.0, z) - target * z, axis=-1)
 
@@ -137,6 +142,10 @@ class MultinomialModel(LogisticModel):
 
     def _codes(self, target: np.ndarray) -> np.ndarray:
         return np.argmax(target, axis=1)
+
+    def mean(self, z: Any, xp: Any) -> Any:
+        likely = xp.exp(z - xp.max(z, axis=-1, keepdims=True))
+        return likely / xp.sum(likely, axis=-1, keepdims=True)
 
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         top = xp.max(z, axis=-1, keepdims=True)

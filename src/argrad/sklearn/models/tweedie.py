@@ -50,6 +50,9 @@ class LogLink(Model):
         scale = weight @ np.abs(target) / weight.sum()
         return np.log(np.maximum(mean, 1e-3 * np.where(scale > 0, scale, 1.0)))
 
+    def mean(self, z: Any, xp: Any) -> Any:
+        return xp.exp(z)
+
     def loss(self, z: Any, target: Any, xp: Any) -> Any:
         z, u, p = z[..., 0], target[..., 0], self.power
         if p == 1:
