@@ -4,8 +4,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt
 
+from argrad.linalg.fingerprint import fingerprint
 from argrad.solvers.active_set import WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Known, Start, candidate
 from argrad.solvers.quadratic_program_careful import (
@@ -27,14 +28,13 @@ from argrad.status import Rows, Status
 
 
 class Factors(eqx.Module):
-    """What a solve leaves to one of a program with the same Q and rows.
+    """What a solve leaves to one of a program with the same Q and rows, which `matrices` tells.
 
     `form` without its program, and `factor`, of the rows `held`; `share` as `least_share` has it
     for Q, zero where the next program must not begin with these.
     """
 
-    Q: Float[Array, "n n"]
-    rows: Float[Array, "k n"]
+    matrices: UInt[Array, "2 w"]
     form: DualForm | PrimalForm
     held: Bool[Array, " m"]
     factor: Float[Array, "k k"]
@@ -42,7 +42,7 @@ class Factors(eqx.Module):
 
     def belong_to(self, program: Program) -> Bool[Array, ""]:
         """Whether they are those of `program`."""
-        return jnp.all(self.Q == program.Q) & jnp.all(self.rows == program.rows)
+        return jnp.all(self.matrices == _matrices(program))
 
 
 class Solved(eqx.Module):
@@ -82,8 +82,8 @@ class Solved(eqx.Module):
 
     def factors(self) -> Factors:
         """What the next solve may use again."""
-        Q, rows = self.program.Q, self.program.rows
-        return Factors(Q, rows, self.form, self.held, self.factor, self.share)
+        known = _matrices(self.program)
+        return Factors(known, self.form, self.held, self.factor, self.share)
 
 
 def solve_quadratic_program(
@@ -180,6 +180,10 @@ def solved(program: Program, found: Found, share: Float[Array, ""]) -> Solved:
         share=share,
         trusted=unrefined & (share > float(jnp.finfo(program.p.dtype).eps) ** 0.25),
     )
+
+
+def _matrices(program: Program) -> UInt[Array, "2 w"]:
+    return jnp.stack([fingerprint(program.Q), fingerprint(program.rows)])
 
 
 def _guess(form: DualForm | PrimalForm) -> Start:
