@@ -73,6 +73,14 @@ class KKT(Conditions):
         return Point(stationarity, h, jnp.where(self.active, g, -point.below))
 
 
+class Composite(Conditions):
+    """∂f/∂y + ∂g/∂y = 0 on the piece of the nonsmooth term g that the solve identified."""
+
+    def at(self, outcome):
+        problem: Problem = self.residual
+        return Conditions(Gradient(problem.on(outcome.pieces)), self.curvature)
+
+
 class Gradient(eqx.Module):
     """∂f/∂y, or −∂f/∂y for a maximum, carrying whatever arrays the objective carries."""
 

@@ -10,21 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree, Scalar
 
+from argrad.prox.pieces import Piece
+from argrad.prox.term import OnPiece, Proximable
 from argrad.rows import Constraints, Pieces, check_constraints
 
 Sense = Literal["min", "max"]
 
 
 class Problem(eqx.Module):
-    """minimise (or maximise) over y the objective f(y, x, *args), subject to constraints or none.
+    """minimise (or maximise) over y the objective f(y, x, *args), subject to constraints or none,
+    or minimise it with a nonsmooth term added.
 
-    Calling it gives the value to be minimised, −f for a maximum. As a pytree it holds whatever
-    arrays objective and constraints carry, so that it can be passed through JAX' transformations.
+    Calling it gives the value to be minimised, −f for a maximum, without the nonsmooth term. As a
+    pytree it holds whatever arrays its parts carry, so that it can be passed through JAX'
+    transformations.
     """
 
     objective: Callable[..., Scalar]
     sense: Sense = eqx.field(static=True, default="min")
     constraints: Constraints | None = None
+    nonsmooth: Proximable | None = None
 
     def __call__(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
         value = jnp.asarray(self.objective(y, x, *args))
@@ -34,8 +39,11 @@ class Problem(eqx.Module):
         """The objective as its author wrote it."""
         return jnp.asarray(self.objective(y, x, *args))
 
-    def on(self, pieces: Pieces | None) -> "Problem":
-        """The same problem on other pieces of its constraints, or as it is for None."""
+    def on(self, pieces: Pieces | Piece | None) -> "Problem":
+        """The same problem on other pieces of its constraints, or as it is for None; or on a piece
+        of its nonsmooth term, which makes it a smooth one."""
+        if self.nonsmooth is not None and isinstance(pieces, Piece):
+            return Problem(OnPiece(self.objective, self.nonsmooth, pieces), self.sense)
         if self.constraints is None or pieces is None:
             return self
         return Problem(self.objective, self.sense, self.constraints.on(pieces))
@@ -51,6 +59,9 @@ class Problem(eqx.Module):
             # A function that closes over nothing would be left as it is, but for the lambda.
             objective = eqx.filter_closure_convert(lambda *a: self.objective(*a), y, x, *args)
         _check_number(objective.out_struct)  # type: ignore[attr-defined]
+        if self.nonsmooth is not None:
+            term = self.nonsmooth.closed(x, args)
+            return Problem(objective, self.sense, nonsmooth=term)
         if self.constraints is None:
             return Problem(objective, self.sense)
         check_constraints(self.constraints, y, x, args)

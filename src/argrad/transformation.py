@@ -22,6 +22,7 @@ from argrad.problem import (
     parameters,
     starting_point,
 )
+from argrad.prox.term import Proximable
 from argrad.rows import gather, inside
 from argrad.solvers.choice import as_minimiser
 from argrad.solvers.constrained import ConstrainedOutcome
@@ -162,6 +163,7 @@ def solved(argmin: Argmin, start, x: PyTree, args: tuple) -> tuple[Solution, Out
     }
     envelope = Envelope(outcome, _failed(argmin, outcome), argmin.throw)
     if constraints is None:
+        problem = problem.on(getattr(outcome, "pieces", None))
         value = _value(y, (), envelope, (problem, x, args))
         none = jnp.zeros_like(outcome.gradient_norm)
         return Solution(y, value, (), violation=none, activity=(), **report), outcome
@@ -261,6 +263,7 @@ def argmin(
     objective: Callable[..., Scalar],
     *,
     subject_to: Iterable[Constraint] = (),
+    nonsmooth: Proximable | None = None,
     solver: optx.AbstractMinimiser | Any | None = None,
     adjoint: AbstractAdjoint | None = None,
     max_steps: int = 1000,
@@ -288,6 +291,9 @@ def argmin(
       on the active rows, of y* and of its multipliers (`.solution(...).multipliers`). Where it
       does not exist it raises and names the rows: at kinks (weakly active rows), where active
       rows depend on each other, or where second-order sufficiency fails.
+    - `nonsmooth`: a term g(y, x, *args) of `argrad.prox`, added to f: an L1 norm and others with
+      known proximal operators. y* is then differentiated on the support (or piece) that it lies
+      on; where it is about to change that, at a kink, the derivative raises.
     - `solver`: an Optimistix minimiser or an Optax optimiser; chosen by size if None, and
       `InteriorPoint()` where there are constraints. Whatever it finds is polished by Newton's
       method.
@@ -313,7 +319,7 @@ def argmin(
     >>> slope(jnp.array([0.5, 1.0])).round(4)  # 2/3 cos x
     Array([0.5851, 0.3602], dtype=float32)
     """
-    return _make(objective, "min", subject_to, solver, adjoint, max_steps, throw)
+    return _make(objective, "min", subject_to, solver, adjoint, max_steps, throw, nonsmooth)
 
 
 def argmax(
@@ -338,7 +344,9 @@ def argmax(
     return _make(objective, "max", subject_to, solver, adjoint, max_steps, throw)
 
 
-def _make(objective, sense: Sense, subject_to, solver, adjoint, max_steps, throw) -> Argmin:
+def _make(
+    objective, sense: Sense, subject_to, solver, adjoint, max_steps, throw, nonsmooth=None
+) -> Argmin:
     if not callable(objective):
         raise TypeError(f"objective must be a function f(y, x, *args), got {objective!r}.")
     if max_steps < 1:
@@ -358,7 +366,28 @@ def _make(objective, sense: Sense, subject_to, solver, adjoint, max_steps, throw
             + "; use "
             + ("Newton()." if constrained else "InteriorPoint(), the default there.")
         )
-    return Argmin(Problem(objective, sense, constraints), minimiser, adjoint, max_steps, throw)
+    if nonsmooth is not None:
+        _check_nonsmooth(nonsmooth, constraints, minimiser, adjoint)
+    problem = Problem(objective, sense, constraints, nonsmooth)
+    return Argmin(problem, minimiser, adjoint, max_steps, throw)
+
+
+def _check_nonsmooth(nonsmooth, constraints, solver, adjoint) -> None:
+    if not isinstance(nonsmooth, Proximable):
+        raise TypeError(f"nonsmooth must come from argrad.prox, got {nonsmooth!r}.")
+    if constraints is not None:
+        raise ValueError(
+            "nonsmooth=... and subject_to=[...] do not go together: write |y| <= t as constraints, "
+            "or a box or simplex as the nonsmooth term."
+        )
+    if solver is not None:
+        raise ValueError(
+            f"{type(solver).__name__} would ignore the nonsmooth term; leave the solver out."
+        )
+    if not isinstance(adjoint, Implicit):
+        raise ValueError(
+            f"{type(adjoint).__name__} knows nothing of nonsmooth terms. Use Implicit()."
+        )
 
 
 def proximal(objective: Callable[..., Scalar], strength: float) -> Callable[..., Scalar]:

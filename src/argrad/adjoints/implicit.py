@@ -17,13 +17,16 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
 from argrad.adjoints.base import AbstractAdjoint
-from argrad.conditions import KKT, Conditions, Gradient
+from argrad.adjoints.by_piece import ByPiece
+from argrad.conditions import KKT, Composite, Conditions, Gradient
 from argrad.linalg.cg import CG
 from argrad.linalg.cholesky import singular_threshold
 from argrad.linalg.kkt import KKTInverse
 from argrad.linalg.refinement import Refinement
 from argrad.problem import Problem
+from argrad.solvers.composite import composite_minimum
 from argrad.solvers.constrained import constrained_minimum
+from argrad.solvers.reduced import Inverse
 from argrad.solvers.run import Outcome, minimum
 from argrad.status import Status, raise_if
 
@@ -61,10 +64,11 @@ class Implicit(AbstractAdjoint):
     curvature: Callable[..., lx.AbstractLinearOperator] | None = None
 
     def solve(self, problem, solver, max_steps, throw, y0, x, args):
-        if self.curvature is not None and problem.constraints is not None:
+        plain = problem.constraints is None and problem.nonsmooth is None
+        if self.curvature is not None and not plain:
             raise ValueError(
-                "Implicit cannot have curvature=... and constraints: the KKT matrix has more to it "
-                "than the curvature of the objective."
+                "Implicit cannot have curvature=... and constraints or a nonsmooth term: the "
+                "matrix there has more to it than the curvature of the objective."
             )
         run, conditions = Minimise(solver, max_steps), conditions_of(problem)
         rule = LinearRule(self.linear_solver, throw, curvature=self.curvature)
@@ -75,6 +79,8 @@ def conditions_of(problem: Problem) -> Conditions:
     """What holds at a minimum: ∂f/∂y = 0, or Karush, Kuhn and Tucker's where constraints are."""
     if problem.constraints is not None:
         return KKT(problem, "symmetric")
+    if problem.nonsmooth is not None:
+        return Composite(problem, "definite")
     return Conditions(Gradient(problem), "definite")
 
 
@@ -88,6 +94,8 @@ class Minimise(eqx.Module):
         if isinstance(conditions, KKT):
             problem = conditions.residual
             return constrained_minimum(problem, self.solver, self.max_steps, y0, x, args)
+        if isinstance(conditions, Composite):
+            return composite_minimum(conditions.residual, self.max_steps, y0, x, args)
         problem = conditions.residual.problem
         return minimum(problem, self.solver, self.max_steps, y0, x, args)
 
@@ -234,6 +242,8 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
 
         inverse = lx.FunctionLinearOperator(solve, shape, lx.symmetric_tag)
         return Refinement(), {"preconditioner": inverse}
+    if isinstance(outcome.factor, Inverse):
+        return ByPiece(), {"inverse": lax.stop_gradient(outcome.factor)}
     if conditions.curvature == "definite":
         if outcome.factor is not None:
             factor = lax.stop_gradient(outcome.factor)

@@ -1,0 +1,95 @@
+"""Smooth pieces of a nonsmooth term: affine sets of y on which it is smooth.
+
+At the solution y* of a composite problem a piece is all that is left of the nonsmooth term: y* is
+the minimum on it of a smooth function, and stays on it when x moves a little, away from kinks.
+"""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Int8
+
+Vector = Float[Array, " d"]
+
+
+class Basis(eqx.Module):
+    """Coordinates on a piece: z in R^k, of which the first few or all are used.
+
+    `embed` is an isometry from what `project` leaves to the directions of the piece, `restrict`
+    its transpose.
+    """
+
+    @abc.abstractmethod
+    def embed(self, z: Float[Array, " k"]) -> Vector: ...
+
+    @abc.abstractmethod
+    def restrict(self, v: Vector) -> Float[Array, " k"]: ...
+
+    @abc.abstractmethod
+    def project(self, z: Float[Array, " k"]) -> Float[Array, " k"]: ...
+
+
+class Piece(eqx.Module):
+    """What has been identified of y: only discrete data, so that it does not move with x."""
+
+    @abc.abstractmethod
+    def project(self, v: Vector) -> Vector:
+        """The orthogonal projection on the directions of the piece."""
+
+    @property
+    @abc.abstractmethod
+    def dimension(self) -> Int[Array, ""]:
+        """How many coordinates of a basis the piece needs."""
+
+    @abc.abstractmethod
+    def basis(self, size: int) -> Basis:
+        """A basis with room for `size` coordinates, at least `dimension`."""
+
+    def same(self, other: "Piece") -> Bool[Array, ""]:
+        """Whether the other piece is this one."""
+        mine, others = jax.tree.leaves(self), jax.tree.leaves(other)
+        return jnp.all(jnp.stack([jnp.all(a == b) for a, b in zip(mine, others, strict=True)]))
+
+
+class Support(Basis):
+    """Some coordinates of y itself; those of `index` d stand for nothing."""
+
+    index: Int[Array, " k"]
+    size: int = eqx.field(static=True)
+
+    def embed(self, z):
+        return jnp.zeros(self.size, z.dtype).at[self.index].set(z, mode="drop")
+
+    def restrict(self, v):
+        return jnp.take(v, self.index, mode="fill", fill_value=0)
+
+    def project(self, z):
+        return jnp.where(self.index < self.size, z, 0)
+
+
+def support(mask: Bool[Array, " d"], size: int) -> Support:
+    """The coordinates where `mask` holds, in order."""
+    (index,) = jnp.nonzero(mask, size=size, fill_value=mask.size)
+    return Support(index, mask.size)
+
+
+class Coordinates(Piece):
+    """Coordinates that are free, and others that are held where they are.
+
+    `side` says of each which smooth piece of the term it is on, as its sign does for an L1 norm.
+    """
+
+    free: Bool[Array, " d"]
+    side: Int8[Array, " d"]
+
+    def project(self, v):
+        return jnp.where(self.free, v, 0)
+
+    @property
+    def dimension(self):
+        return jnp.sum(self.free)
+
+    def basis(self, size):
+        return support(self.free, size)
