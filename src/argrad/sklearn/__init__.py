@@ -18,6 +18,7 @@ from argrad.sklearn.hyperparameters import Shared as Shared
 from argrad.sklearn.loggers import MLflowLogger as MLflowLogger
 from argrad.sklearn.loggers import TensorBoardLogger as TensorBoardLogger
 from argrad.sklearn.optuna_trials import optuna_objective as optuna_objective
+from argrad.sklearn.own import from_objective as from_objective
 from argrad.sklearn.plots import plot_history as plot_history
 from argrad.sklearn.plots import plot_optimism as plot_optimism
 from argrad.sklearn.plots import plot_path as plot_path

@@ -53,5 +53,8 @@ def fit_model(
 ) -> None:
     """Fit scikit-learn's estimator `final` of such a model, its hyperparameters at `values`."""
     assert isinstance(model, Trained)
-    w, value = train_on(model, as_design(X), encoded, values, sample_weight)
+    design = as_design(X)
+    units = model.units([f"x{j}" for j in range(design.shape[1])])
+    every = {**model.settings(units, encoded.outputs), **values}
+    w, value = train_on(model, design, encoded, every, sample_weight)
     model.settle(final, w, value, values, X, y)

@@ -16,7 +16,6 @@ from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.inputs import as_weights
 from argrad.sklearn.models.own import EVERY_KIND, OwnModel, of_each_class
 from argrad.sklearn.precision import double_precision
-from argrad.sklearn.space import Space
 from argrad.sklearn.threads import one_thread
 from argrad.sklearn.training import train_on
 
@@ -153,11 +152,7 @@ class _Objective(BaseEstimator):
         weight = as_weights(sample_weight, len(design))
         model, encoded = self.__argrad_model__().for_target(y)
         names = [f"x{j}" for j in range(design.shape[1])]
-        space = Space(self.hyperparameters, names, encoded.outputs)
-        values = {
-            name: np.broadcast_to(np.asarray(self._value(name), dtype=float), each.shape)
-            for name, each in space.positions().items()
-        }
+        values = model.settings(names, encoded.outputs)
         with one_thread():
             w, _ = train_on(model, design, encoded, values, weight)
         return self.adopt(w, X, y)
@@ -192,6 +187,7 @@ class _Objective(BaseEstimator):
             self._classifier,
             begin=self.init,
             ranges=self.hyperparameters,
+            values={name: self._value(name) for name in self.hyperparameters},
         )
 
 

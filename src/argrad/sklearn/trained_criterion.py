@@ -68,6 +68,12 @@ class TrainedCriterion:
             self._positions = {
                 name: jnp.asarray(each) for name, each in self.space.positions().items()
             }
+            settings = self.model.settings(list(self.space.units), self.space.outputs)
+            self._settings = {
+                name: jnp.asarray(value)
+                for name, value in settings.items()
+                if name not in self.space.tuned
+            }
             features, outputs = len(self.folds.features), len(self.space.outputs)
             self._like = beginning(self.model, features, outputs)
             self._start = flattened(self._like)
@@ -97,12 +103,12 @@ class TrainedCriterion:
         h = np.asarray(log_values, dtype=float)
         losses, gradients, ends = [], [], []
         with double_precision(), one_thread():
-            values = {name: jnp.exp(h[each]) for name, each in self._positions.items()}
+            values = self._values(h)
             for i, (rows, validation) in enumerate(self._rows):
                 found = self._train(Problem(self._like, rows, values), h, i)
                 loss, gradient, slope = _split(
-                    self.model, jnp.asarray(h), self._positions, found.w, found.inverse_hessian,
-                    self._like, rows, validation,
+                    self.model, jnp.asarray(h), self._positions, self._settings, found.w,
+                    found.inverse_hessian, self._like, rows, validation,
                 )  # fmt: skip
                 self._look_at_flat(found, np.asarray(slope), i)
                 losses.append(float(loss))
@@ -116,6 +122,9 @@ class TrainedCriterion:
             )
         self._found.append((h, ends))
         return Evaluation(h, float(np.mean(losses)), np.array(losses), gradient, None)
+
+    def _values(self, h: np.ndarray) -> dict[str, Any]:
+        return {**self._settings, **_exponentials(jnp.asarray(h), self._positions)}
 
     def _train(self, problem: Problem, h: np.ndarray, fold: int) -> Stationary:
         start, near = self._start, False
@@ -156,14 +165,14 @@ class TrainedCriterion:
                 X=rows.X.at[unseen].set(rows.X[seen]),
                 target=rows.target.at[unseen].set(rows.target[seen]),
             )
-            h = self.start()
-            values = {name: jnp.exp(h[each]) for name, each in self._positions.items()}
+            values = self._values(self.start())
             problems = [Problem(self._like, each, values) for each in (rows, other)]
             one, two = (
                 np.hstack(value_and_gradient(self.model, self._start, problem))
                 for problem in problems
             )
-        if not np.allclose(one, two, rtol=1e-9, atol=1e-9 * np.max(np.abs(one))):
+        same = np.allclose(one, two, rtol=1e-9, atol=1e-9 * np.max(np.abs(one)))
+        if np.all(np.isfinite(one)) and not same:
             raise ValueError(
                 "the objective changes with rows whose sample_weight is 0, so that validation "
                 "rows would be trained on: multiply the loss of each row by its sample_weight."
@@ -199,13 +208,17 @@ def _columns(fold: Fold) -> Any:
     return jnp.asarray(fold.design.columns)
 
 
+def _exponentials(h: Any, positions: dict[str, Any]) -> dict[str, Any]:
+    return {name: jnp.exp(h[each]) for name, each in positions.items()}
+
+
 def _already_solved(values, w, *data):
     del values, data
     return w
 
 
 @partial(jax.jit, static_argnums=0)
-def _split(model: Trained, h, positions, w, inverse_hessian, like, rows, validation):
+def _split(model: Trained, h, positions, settings, w, inverse_hessian, like, rows, validation):
     """Validation loss of one fold, its gradient in h (s,), and that in w (p,)."""
 
     def lower(w, values, like, rows):
@@ -224,8 +237,7 @@ def _split(model: Trained, h, positions, w, inverse_hessian, like, rows, validat
             host=False,
             throw=False,
         )
-        values = {name: jnp.exp(h[each]) for name, each in positions.items()}
-        return upper(solve(values, w, like, rows))
+        return upper(solve({**settings, **_exponentials(h, positions)}, w, like, rows))
 
     value, gradient = jax.value_and_grad(loss)(h)
     return value, gradient, jax.grad(upper)(w)

@@ -30,6 +30,11 @@ _NEWTON, _ESCAPES = 60, 20
 _SHORT, _ROUNDED = 1e-9, 1e-5
 # Curvature relative to the largest below which a direction is flat.
 _FLAT = 1e-11
+# Relative decrease over the length of w that a direction without curvature may still promise, and
+# the part of the largest gradient that a convex function of that curvature can have at all.
+_PROMISE, _SLOPE = 1e-8, 1e-10
+# A length of w that nothing but a descent without end leads to.
+_ENDLESS = 1e12
 # Rows of a Hessian that are made at a time.
 _BATCH = 128
 
@@ -193,6 +198,8 @@ def _newton(
         rounded = size <= _ROUNDED * length and size >= 0.5 * before
         if size <= _SHORT * length or rounded or size == 0:
             if curvature.negative is None:
+                if curvature.falls(np.asarray(gradient), abs(float(value)), length):
+                    raise LowerError("it falls for ever along a direction without curvature")
                 return Stationary(w, curvature.inverse, curvature.flat)
             return _escape(model, problem, w, float(value), curvature.negative)
     raise LowerError(
@@ -215,11 +222,21 @@ def _escape(
 
 
 class _Curvature(NamedTuple):
-    """An inverse (p, p) of |H|, zero along `flat` (p, k); a direction of negative curvature."""
+    """An inverse (p, p) of |H|, zero along `flat` (p, k); a direction of negative curvature.
+
+    `largest` is the largest curvature where there are flat directions.
+    """
 
     inverse: np.ndarray
     flat: np.ndarray
     negative: np.ndarray | None
+    largest: float = 0.0
+
+    def falls(self, gradient: np.ndarray, value: float, length: float) -> bool:
+        """Whether there is more of a gradient along flat directions than rounding leaves there."""
+        slope = float(np.linalg.norm(self.flat.T @ gradient))
+        steep = slope > _SLOPE * np.sqrt(self.largest * value) or length > _ENDLESS
+        return bool((slope * length > _PROMISE * value or length == 0) and steep)
 
     @classmethod
     def of(cls, hessian: np.ndarray) -> _Curvature:
@@ -240,4 +257,4 @@ class _Curvature(NamedTuple):
         curved = axes[:, ~flat]
         inverse = (curved / np.abs(curvatures[~flat])) @ curved.T
         negative = axes[:, 0] if curvatures[0] < 0 and not flat[0] else None
-        return cls(inverse, axes[:, flat], negative)
+        return cls(inverse, axes[:, flat], negative, float(np.max(np.abs(curvatures))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from argrad.sklearn.models.base import Encoded
 from argrad.sklearn.models.labels import as_labels
 from argrad.sklearn.models.numbers import as_numbers
 from argrad.sklearn.models.trained import Rows, Trained
+from argrad.sklearn.space import Space
 
 EVERY_KIND = (Shared, Grouped, PerFeature, PerClass, PerEntry)
 
@@ -30,7 +31,8 @@ EVERY_KIND = (Shared, Grouped, PerFeature, PerClass, PerEntry)
 class OwnModel(Trained):
     """What a user states of a model, with the loss of validation rows.
 
-    `begin` is the pytree to start from, or a function that makes it; `ranges` the hyperparameters.
+    `begin` is the pytree to start from, or a function that makes it; `ranges` are those of the
+    hyperparameters, `values` what they are set to.
     """
 
     function: Callable[..., Any]
@@ -41,6 +43,14 @@ class OwnModel(Trained):
     several: bool = False
     begin: Any = field(default=None, compare=False)
     ranges: Mapping[str, Hyperparameter] = field(default_factory=dict, compare=False)
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def loss_name(self) -> str:  # type: ignore[override]
+        """What validation rows lose, in words."""
+        if self.loss is not None:
+            return getattr(self.loss, "__name__", "loss")
+        return "log loss" if self.classifier else "mean squared error"
 
     @property
     def kinds(self) -> Mapping[str, tuple[type[Hyperparameter], ...]]:
@@ -54,7 +64,7 @@ class OwnModel(Trained):
     def for_target(self, y: np.ndarray) -> tuple[OwnModel, Encoded]:
         if self.classifier:
             classes, codes = as_labels(y, self.called)
-            return self, Encoded(codes[:, None].astype(float), classes)
+            return self, Encoded(np.eye(len(classes))[codes], classes)
         values = as_numbers(y, self.called, several=True)
         return replace(self, several=np.ndim(y) == 2), Encoded(values)
 
@@ -75,6 +85,19 @@ class OwnModel(Trained):
         own = jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
         return jax.nn.logsumexp(scores, axis=1) - own
 
+    def settings(self, units: list[str], outputs: Sequence[str]) -> Mapping[str, np.ndarray]:
+        positions = Space(self.ranges, units, outputs).positions()
+        settings = {}
+        for name, each in positions.items():
+            value = np.asarray(self.values[name], dtype=float)
+            if value.ndim and value.shape != each.shape:
+                raise ValueError(
+                    f"{name} has shape {value.shape}, but its range is for {each.shape}: set it to "
+                    "one number, or to an array of that shape."
+                )
+            settings[name] = np.broadcast_to(value, each.shape)
+        return settings
+
     def settle(self, final, w, value, values, X, y):
         del value
         final.set_params(**{name: _plain(each) for name, each in values.items()})
@@ -83,7 +106,7 @@ class OwnModel(Trained):
     def _given(self, target: Any) -> Any:
         """The target as the user's functions know it."""
         if self.classifier:
-            return target[:, 0].astype(int)
+            return jnp.argmax(target, axis=1)
         return target if self.several else target[:, 0]
 
 

@@ -11,7 +11,7 @@ of which nothing is known but that it is smooth. Rows of weight zero must not co
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +41,11 @@ class Trained(Tunable):
     @abstractmethod
     def validation_losses(self, w: Any, rows: Rows) -> Any:
         """The loss of each row (n,)."""
+
+    def settings(self, units: list[str], outputs: Sequence[str]) -> Mapping[str, np.ndarray]:
+        """The hyperparameters as they are where nothing is tuned, if the objective needs them."""
+        del units, outputs
+        return {}
 
     def start(self, name: str, rows: Rows) -> float | None:
         """A value of the hyperparameter `name` to begin the search at, None for any."""
