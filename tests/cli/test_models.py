@@ -13,6 +13,7 @@ def test_every_model_is_listed_with_its_hyperparameter(run):
     for each, line in zip(CATALOGUE, lines[1:], strict=False):
         assert line.split()[:2] == [each.name, each.estimator]
         assert f" {each.parameter} " in line
+        assert line.endswith(", ".join(each.criteria))
     content = json.loads(run("models", "--json").stdout)
     assert [each["name"] for each in content] == [each.name for each in CATALOGUE]
     assert content[1]["hyperparameters"] == ["C"]

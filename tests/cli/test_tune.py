@@ -92,6 +92,18 @@ def test_options_reach_the_search(run, houses):
     assert (data["numbers"], data["categories"], data["dropped"]) == (1, 2, ["price"])
 
 
+def test_the_criterion_is_what_all_are_tuned_and_judged_by(run, houses):
+    arguments = ("tune", houses, "--target", "sold", "--json", "--cv", "3", *SHARED)
+    brier = json.loads(run(*arguments, "--criterion", "brier_score").stdout)
+    log_loss = json.loads(run(*arguments, "--criterion", "log_loss").stdout)
+    assert (brier["data"]["criterion"], brier["data"]["loss"]) == ("brier_score", "Brier score")
+    assert log_loss["data"]["loss"] == "log loss"
+    for ours, grid in (content["searches"][:2] for content in (brier, log_loss)):
+        # A grid of 50 is coarser than what the gradient finds, by a little.
+        assert grid["cv_loss"] == pytest.approx(ours["cv_loss"], rel=5e-3)
+    assert brier["searches"][0]["cv_loss"] < 0.5 * log_loss["searches"][0]["cv_loss"]
+
+
 def test_the_same_seed_gives_the_same_model(run, houses):
     arguments = ("tune", houses, "--target", "sold", "--no-compare", "--json", *SHARED)
     first, again = (json.loads(run(*arguments).stdout) for _ in range(2))
@@ -209,6 +221,9 @@ def test_counts_with_weights_and_groups_are_tuned_and_predicted(run, houses):
         (["--groups", "size=area,age"], "leaves 'zone' and 'sold' without a group"),
         (["--granularity", "grouped"], "needs --groups"),
         (["--max-fits", "3"], "Use --max-fits 6 or more"),
+        (["--criterion", "mean_square_error"], "Did you mean 'mean_squared_error'"),
+        (["--criterion", "log_loss"], "'ridge' has no criterion 'log_loss'"),
+        (["--model", "huber", "--criterion", "brier"], "tuned for 'huber_loss' and 'mean_sq"),
     ],
 )
 def test_options_that_cannot_be_met_end_with_one_message(run, houses, arguments, message):

@@ -4,12 +4,13 @@ import pytest
 
 from argrad.report import InputError
 from argrad.report.catalogue import CATALOGUE, choice_of, named
-from argrad.sklearn.models import MODELS, model_of
+from argrad.sklearn.models import MODELS, Model, model_of
 from sklearn import linear_model
 
 
 def test_it_is_the_registry_of_the_search():
-    assert [each.estimator for each in CATALOGUE] == [each.estimator.__name__ for each in MODELS]
+    linear = [each.estimator.__name__ for each in MODELS if issubclass(each, Model)]
+    assert [each.estimator for each in CATALOGUE] == linear
 
 
 @pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)
@@ -19,6 +20,7 @@ def test_it_says_of_each_model_what_the_registry_says(choice):
     assert choice.parameter == model.parameter
     assert choice.inverse == (model.sign < 0)
     assert choice.loss_name == model.loss_name
+    assert list(choice.criteria) == list(dict.fromkeys([model.criterion, *model.judges]))
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,12 @@ def test_the_task_chooses_the_model_unless_it_is_named():
     assert choice_of(None, "regression").name == "ridge"
     with pytest.raises(InputError, match="'gamma' is for regression, not classification"):
         choice_of("gamma", "classification")
+
+
+def test_the_nearest_criterion_is_suggested():
+    assert named("logistic").criterion(None) == "log_loss"
+    assert named("gamma").criterion("mean_squared_error") == "mean_squared_error"
+    with pytest.raises(InputError, match=r"'logistic' has no criterion 'brier'\. Did you mean 'b"):
+        named("logistic").criterion("brier")
+    with pytest.raises(InputError, match="can be tuned for 'mean_squared_error'"):
+        named("ridge").criterion("log_loss")

@@ -12,9 +12,13 @@ from argrad.report.losses import mean_loss
 from argrad.report.preprocessing import build_pipeline
 from argrad.sklearn.models import model_of
 
+EVERY = [(choice, name) for choice in CATALOGUE for name in choice.criteria]
 
-@pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)
-def test_a_mean_loss_is_that_of_the_registry(choice, rng):
+
+@pytest.mark.parametrize(
+    ("choice", "criterion"), EVERY, ids=lambda each: getattr(each, "name", each)
+)
+def test_a_mean_loss_is_that_of_the_registry(choice, criterion, rng):
     X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
     y = rng.poisson(2.0, 60) + 1.0
     if choice.task == "classification":
@@ -28,7 +32,11 @@ def test_a_mean_loss_is_that_of_the_registry(choice, rng):
     z = z[:, None]
     if choice.name == "huber":
         z = np.hstack([z, np.full_like(z, final.scale_)])
-    losses = model.validation_loss(z, encoded.values, np)
+    losses = model.judged_by(criterion).criterion_loss(z, encoded.values, np)
     expected = np.average(losses, weights=weights)
-    assert mean_loss(choice, pipeline, X, y, weights) == pytest.approx(expected, rel=1e-10)
-    assert mean_loss(choice, pipeline, X, y, None) == pytest.approx(losses.mean(), rel=1e-10)
+    assert mean_loss(choice, criterion, pipeline, X, y, weights) == pytest.approx(
+        expected, rel=1e-10
+    )
+    assert mean_loss(choice, criterion, pipeline, X, y, None) == pytest.approx(
+        losses.mean(), rel=1e-10
+    )

@@ -21,9 +21,9 @@ def models(
             typer.echo(json.dumps([_content(each) for each in CATALOGUE], indent=2))
             return
 
-        rows = [("--model", "scikit-learn's", "predicts", "tuned", "by")]
+        rows = [("--model", "scikit-learn's", "predicts", "tuned", "--criterion")]
         rows += [
-            (each.name, each.estimator, each.targets, each.parameter, each.loss_name)
+            (each.name, each.estimator, each.targets, each.parameter, ", ".join(each.criteria))
             for each in CATALOGUE
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -32,7 +32,8 @@ def models(
             typer.echo("  ".join(cells).rstrip())
         typer.echo(
             "\nalpha is a penalty, C an inverse one: one for all features, a group or each, "
-            "or decided\n(--granularity). Without --model: logistic for classes, ridge for numbers."
+            "or decided\n(--granularity). Without --model: logistic for classes, ridge for "
+            "numbers. Without\n--criterion: the first."
         )
 
 
@@ -45,4 +46,5 @@ def _content(choice: Any) -> dict[str, Any]:
         "granularities": ["shared", "grouped", "per-feature"],
         "targets": choice.targets,
         "loss": choice.loss_name,
+        "criteria": list(choice.criteria),
     }

@@ -48,6 +48,13 @@ def tune(
             help="One shared penalty, one per group or feature, or decided on unseen folds."
         ),
     ] = GranularityOption.auto,
+    criterion: Annotated[
+        str | None,
+        typer.Option(
+            help="The loss to tune for, one that `argrad models` lists for the model.",
+            metavar="NAME",
+        ),
+    ] = None,
     cv: Annotated[int, typer.Option(help="Number of folds of the cross-validation.")] = 5,
     test_size: Annotated[float, typer.Option(help="Share of the rows set aside first.")] = 0.25,
     seed: Annotated[int, typer.Option(help="Seed of the rows' shuffling and of TPE.", min=0)] = 0,
@@ -120,6 +127,7 @@ def tune(
                 task=None if task is None else task.value,
                 model=model,
                 granularity=granularity.value,
+                criterion=criterion,
                 folds=cv,
                 test_size=test_size,
                 seed=seed,

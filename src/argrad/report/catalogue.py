@@ -37,12 +37,36 @@ class Choice:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def criteria(self) -> dict[str, str]:
+        """What it can be tuned for, by name and in words: its own loss first."""
+        own = {self.loss_name.lower().replace(" ", "_"): self.loss_name}
+        return own | _JUDGES[self.task]
+
+    def criterion(self, name: str | None) -> str:
+        """The criterion of that name, its own for None. Raises `InputError` if there is none."""
+        if name is None:
+            return next(iter(self.criteria))
+        if name in self.criteria:
+            return name
+        near = difflib.get_close_matches(name.casefold(), self.criteria, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InputError(
+            f"The model '{self.name}' has no criterion '{name}'.{hint} It can be tuned for "
+            f"{listed(self.criteria)}."
+        )
+
+    @property
     def meaning(self) -> str:
         """What the hyperparameter is, in words."""
         if self.inverse:
             return f"{self.parameter}, the inverse penalty (right: weaker)"
         return f"{self.parameter}, the penalty (right: stronger)"
 
+
+_JUDGES: dict[Task, dict[str, str]] = {
+    "classification": {"brier_score": "Brier score"},
+    "regression": {"mean_squared_error": "mean squared error"},
+}
 
 # At scikit-learn's default tolerances L-BFGS stops so early that CV losses are off in the third
 # digit, more than the searches differ by; and weak penalties need many iterations.

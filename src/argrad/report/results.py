@@ -34,6 +34,7 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
             "folds": len(result.problem.folds),
             "seed": result.problem.seed,
             "model": result.problem.choice.name,
+            "criterion": result.problem.criterion,
             "loss": result.problem.loss_name,
             "numbers": len(result.columns.numbers),
             "categories": len(result.columns.categories),

@@ -90,6 +90,7 @@ def tune_table(
     task: Task | None = None,
     model: str | None = None,
     granularity: Granularity | Literal["auto"] = "auto",
+    criterion: str | None = None,
     folds: int = 5,
     test_size: float = 0.25,
     seed: int = 0,
@@ -106,14 +107,14 @@ def tune_table(
     """Tune the penalty of a linear model on a table, and compare ways of doing so.
 
     `table` is a CSV or Parquet file, a data frame, or None for the embedded breast cancer table;
-    `target` names the column to predict, `model` one of `argrad.report.catalogue`. Rows are set
-    aside first (`test_size`); the searches share the same `folds` of the rest. Columns in `drop`
-    are left out, those in `categories` are categories whatever they hold. `weights_column` counts
-    rows in fits and losses; rows of the same group in `groups_column` stay on one side of every
-    split; columns of the same group in `groups` may share a penalty. With `granularity="auto"` a
-    last search decides on folds it has not seen whether more than one penalty pays. `max_fits` and
-    the seconds of `time_budget` limit the gradient searches together; with `compare=False` no
-    others run.
+    `target` names the column to predict, `model` one of `argrad.report.catalogue`, `criterion` one
+    of its losses, by which all is tuned and judged. Rows are set aside first (`test_size`); the
+    searches share the same `folds` of the rest. Columns in `drop` are left out, those in
+    `categories` are categories whatever they hold. `weights_column` counts rows in fits and losses;
+    rows of the same group in `groups_column` stay on one side of every split; columns of the same
+    group in `groups` may share a penalty. With `granularity="auto"` a last search decides on folds
+    it has not seen whether more than one penalty pays. `max_fits` and the seconds of `time_budget`
+    limit the gradient searches together; with `compare=False` no others run.
 
     Raises `TableError` (an `InputError`), saying what to mend, if the table cannot be used. Ctrl-C
     ends the search that runs and keeps the best so far; before the first evaluation
@@ -129,7 +130,7 @@ def tune_table(
         raise InputError("--granularity grouped needs --groups: name the columns of each.")
     if model is not None:
         task = task or named(model).task
-        choice_of(model, task)
+        choice_of(model, task).criterion(criterion)
     progress.stage("reading the table")
     if target is None:
         if table is not None:
@@ -139,6 +140,7 @@ def tune_table(
     roles = assign_roles(given, target, weights_column, groups_column)
     learnt = read_target(roles.target, target, task)
     choice = choice_of(model, learnt.task)
+    criterion = choice.criterion(criterion)
     check_range(pd.Series(learnt.values, roles.target.index), target, choice)
     columns = inspect_columns(roles.features, drop, categories)
     columns.notes.extend(roles.notes)
@@ -157,6 +159,7 @@ def tune_table(
         y_test=learnt.values[splits.test],
         folds=splits.folds,
         seed=seed,
+        criterion=criterion,
         weights=_of(weights, splits.train),
         weights_test=_of(weights, splits.test),
         groups=feature_groups(groups, columns, pipeline) if groups else None,

@@ -85,6 +85,7 @@ def _search(
         problem.pipeline,
         {problem.penalty: hyperparameter},
         cv=problem.folds,
+        criterion=problem.criterion,
         max_fits=budget.fits,
         timeout=budget.seconds,
         callback=tell,

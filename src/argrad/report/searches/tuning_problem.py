@@ -22,9 +22,10 @@ class TuningProblem:
     """A pipeline to tune on `X`, `y` over `folds`, and the rows set aside to judge it on.
 
     The parameter `penalty` of its last step, the model of `choice`, is tuned between `LOWEST` and
-    `HIGHEST`; `folds` holds pairs of positions within the training rows. `weights` and
-    `weights_test` are those of the rows, positive, or None; `groups` has the group of each prepared
-    feature, if some are to share a penalty. The index of `X` counts its rows.
+    `HIGHEST` for the loss of validation rows called `criterion`; `folds` holds pairs of positions
+    within the training rows. `weights` and `weights_test` are those of the rows, positive, or
+    None; `groups` has the group of each prepared feature, if some are to share a penalty. The index
+    of `X` counts its rows.
     """
 
     pipeline: Any
@@ -35,6 +36,7 @@ class TuningProblem:
     y_test: np.ndarray
     folds: list[tuple[np.ndarray, np.ndarray]]
     seed: int
+    criterion: str
     weights: np.ndarray | None = None
     weights_test: np.ndarray | None = None
     groups: list[str] | None = None
@@ -52,7 +54,7 @@ class TuningProblem:
     @property
     def loss_name(self) -> str:
         """The loss in words."""
-        return self.choice.loss_name
+        return self.choice.criteria[self.criterion]
 
     @property
     def score_name(self) -> str:
@@ -67,7 +69,7 @@ class TuningProblem:
     def scoring(self, estimator: Any, X: pd.DataFrame, y: np.ndarray) -> float:
         """A scorer of scikit-learn: minus the mean loss on some of the training rows."""
         weights = None if self.weights is None else self.weights[X.index]
-        return -mean_loss(self.choice, estimator, X, y, weights)
+        return -mean_loss(self.choice, self.criterion, estimator, X, y, weights)
 
     def with_penalty(self, value: float) -> Any:
         """An unfitted copy of the pipeline with one shared penalty."""
@@ -76,7 +78,7 @@ class TuningProblem:
     def held_out(self, estimator: Any) -> tuple[float, float | None]:
         """Loss and score of a fitted estimator on the rows set aside; R² and D² need two."""
         X, y, weights = self.X_test, self.y_test, self.weights_test
-        loss = mean_loss(self.choice, estimator, X, y, weights)
+        loss = mean_loss(self.choice, self.criterion, estimator, X, y, weights)
         if self.task == "regression" and len(y) < 2:
             return loss, None
         return loss, float(estimator.score(X, y, sample_weight=weights))
