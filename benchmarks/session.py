@@ -37,9 +37,10 @@ def arguments(
     parts: tuple[str, ...],
     rounds: int = 15,
     meaning: str = "runs a median is taken over",
+    name: str = "--rounds",
 ) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=rounds, help=meaning)
+    parser.add_argument(name, type=int, default=rounds, help=meaning, dest="rounds")
     parser.add_argument("--part", choices=parts, action="append", help="only this part")
     parser.add_argument(
         "--clock",
@@ -50,7 +51,7 @@ def arguments(
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     found = parser.parse_args()
     if found.rounds < 1:
-        parser.error(f"--rounds {found.rounds}: at least 1 is needed")
+        parser.error(f"{name} {found.rounds}: at least 1 is needed")
     if found.json and not found.json.parent.is_dir():
         parser.error(f"--json {found.json}: there is no folder {found.json.parent}")
     return found

@@ -1,6 +1,6 @@
 """Searches for penalties: what they cost, and what they lose on rows that they have not seen.
 
-    python benchmarks/tuning.py [--rounds 10] [--part TABLE] [--clock processor] [--json FILE]
+    python benchmarks/tuning.py [--splits 10] [--part TABLE] [--clock processor] [--json FILE]
 
 See README.md beside this file for what is run and for the latest results.
 """
@@ -14,7 +14,11 @@ def main() -> None:
     from searches.tables import TABLES
 
     arguments = session.arguments(
-        __doc__.splitlines()[0], tuple(TABLES), 10, "splits into rows to tune and to test on"
+        __doc__.splitlines()[0],
+        tuple(TABLES),
+        10,
+        "splits into rows to tune and to test on",
+        "--splits",
     )
     from searches.printing import table
     from searches.race import race
