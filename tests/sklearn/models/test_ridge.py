@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
+from argrad.sklearn import GradientSearchCV, Shared
 from argrad.sklearn.models.ridge import RidgeModel
 
 
@@ -46,3 +50,37 @@ def test_positive_coefficients_cannot_be_honoured():
     with pytest.raises(ValueError, match=r"positive=True.*Set positive=False"):
         RidgeModel.of(Ridge(positive=True))
     RidgeModel.of(Ridge(solver="svd"))
+
+
+SOLVERS = ["auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_solver_that_cannot_fit_a_sparse_x_is_refused_before_the_search(
+    rng, solver, fit_intercept
+):
+    """Those that scikit-learn's Ridge itself refuses, and no others."""
+    X = sparse.random_array((60, 4), density=0.5, rng=rng).tocsr()
+    y = rng.normal(size=60)
+    estimator = Ridge(solver=solver, fit_intercept=fit_intercept, tol=1e-2)
+    try:
+        estimator.fit(X, y)
+        refused = False
+    except (ValueError, TypeError):
+        refused = True
+    told = []
+    search = GradientSearchCV(estimator, {"alpha": Shared(1e-2, 1e2)}, cv=2, callback=told.append)
+    if refused:
+        with pytest.raises(ValueError, match=f"Ridge.solver='{solver}'. cannot be tuned.* Set"):
+            search.fit(X, y)
+        assert not told
+    else:
+        assert search.fit(X, y).best_params_["alpha"] > 0
+
+
+def test_nor_where_it_is_the_pipeline_that_makes_it_sparse(rng):
+    X = rng.integers(0, 3, size=(60, 2))
+    search = GradientSearchCV(make_pipeline(OneHotEncoder(), Ridge(solver="cholesky")), cv=3)
+    with pytest.raises(ValueError, match=r"solver='cholesky'.*sparse X.*Set solver='auto'"):
+        search.fit(X, rng.normal(size=60))

@@ -78,6 +78,10 @@ class Tunable(ABC):
     def for_target(self, y: np.ndarray) -> tuple[Tunable, Encoded]:
         """The model for this target, and the target encoded; ValueError if it cannot be one."""
 
+    def check_design(self, estimator: Any, sparse: bool) -> None:
+        """Raise ValueError where the estimator itself would not be fitted to such columns."""
+        del estimator, sparse
+
     def units(self, features: list[str]) -> list[str]:
         """What there may be one number each for: the columns, unless a model says otherwise."""
         return features

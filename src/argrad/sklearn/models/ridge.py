@@ -32,7 +32,21 @@ class RidgeModel(Squares):
                 "its solution is not a smooth function of alpha",
                 "Set positive=False.",
             )
+        if estimator.solver == "lbfgs":
+            why = "it fits with positive=True only"
+            refuse(estimator, "solver", why, "Set solver='auto'.")
         return cls()
+
+    def check_design(self, estimator: Any, sparse: bool) -> None:
+        direct = ("svd", "cholesky", "saga") if estimator.fit_intercept else ("svd",)
+        if sparse and estimator.solver in direct:
+            refuse(
+                estimator,
+                "solver",
+                f"it is not fitted to a sparse X with fit_intercept={estimator.fit_intercept}, as "
+                "the best one is to be",
+                "Set solver='auto' or 'lsqr'.",
+            )
 
     def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         return self, Encoded(as_numbers(y, "Ridge", several=True))
