@@ -132,6 +132,11 @@ class Criterion:
         return self._penalties + self.factors.size
 
     @property
+    def many_rows(self) -> bool:
+        """Whether reading the rows is what takes the time."""
+        return self._many is not None
+
+    @property
     def shared(self) -> bool:
         """Whether there is a single one, and evaluations have a curvature."""
         return self.size == 1

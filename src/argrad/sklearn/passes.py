@@ -159,10 +159,10 @@ class Passes:
         total = self.training.sum(axis=1)
         curvature = _weighed(self.training, point.second).sum(axis=1)
         weight = most * np.divide(curvature, total, out=np.zeros_like(total), where=total > 0)
-        grams = self._grams(weight, number, sets)
+        of_sets = self._grams(weight, number, sets)
         size = np.bincount(number, most, sets)
         shares = [np.bincount(number, training, sets) for training in self.training.T]
-        return np.einsum("ks,sab->kab", np.array(shares) / np.where(size > 0, size, 1.0), grams)
+        return np.einsum("ks,sab->kab", np.array(shares) / np.where(size > 0, size, 1.0), of_sets)
 
     def _sets(self) -> tuple[int, np.ndarray]:
         """How many sets of rows train the same folds, and which each row (n,) belongs to."""
@@ -238,8 +238,9 @@ class Passes:
 
 
 def _weighed(weight: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Rows without weight may lie where a loss is infinite."""
-    return np.where(weight > 0, weight * numbers, 0.0)
+    """The product, zero in rows without weight, which may lie where a loss is infinite."""
+    product = weight * numbers
+    return product if np.isfinite(product.sum()) else np.where(weight > 0, product, 0.0)
 
 
 def _derivatives(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import resample
 
+from argrad import SolveError
 from argrad.sklearn.auto import Auto, affordable_rows
-from argrad.sklearn.criteria import AnyCriterion, criterion_of
+from argrad.sklearn.criteria import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
 from argrad.sklearn.granularity import (
@@ -28,6 +29,11 @@ from argrad.sklearn.place import Place
 from argrad.sklearn.prior import WithPrior
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.space import Space
+from argrad.sklearn.upper import going_back, shared_descent
+
+# With many rows a search begins where that of a part of them ends: so many, or so many a column,
+# as closely as is worth it.
+_PART, _EACH, _ROUGH = 1 / 16, 50, 1e-6
 
 
 @dataclass
@@ -97,13 +103,16 @@ def settle(
     if not isinstance(model, Model):
         return _of_several(place, model, folds, outputs)
     if not isinstance(place.hyperparameter, Auto):
-        criterion = Criterion(model, folds, place.hyperparameter, factors)
-        return Settled(place, criterion, criterion, criterion.start())
+        criterion = linear_criterion(model, folds, place.hyperparameter, factors)
+        start = criterion.start()
+        if criterion.many_rows and criterion.shared:
+            start = _from_a_part(place.hyperparameter, criterion, stack, splits, strata, allowance)
+        return Settled(place, criterion, criterion, start, fits=allowance.used)
     decision, hyperparameter = _decided(
         place.hyperparameter, model, folds, stack, splits, strata, allowance
     )
     place = replace(place, tuned={place.name: hyperparameter})
-    criterion = Criterion(model, folds, hyperparameter)
+    criterion = linear_criterion(model, folds, hyperparameter)
     objective: Callable[[np.ndarray], Evaluation] = criterion
     if 0 < decision.chosen.prior_strength < np.inf:
         objective = WithPrior(criterion, decision.chosen.prior_strength, decision.scale)
@@ -128,25 +137,63 @@ def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[st
     return Settled(replace(place, tuned=ranges), criterion, criterion, start)
 
 
+def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
+    """Where the criterion of a part of the rows is lowest in one number, h (1,)."""
+    n = _count(splits)
+    rows = max(int(_PART * n), _EACH * len(criterion.folds.features))
+    if rows >= n:
+        return criterion.start()
+    drawn = _drawn(n, rows, strata)
+    few = Criterion(criterion.model, stack(_among(splits, drawn), drawn), hyperparameter)
+    # A penalty of a sum over rows keeps its size, one of a mean shrinks as rows are added.
+    shift = criterion.model.sign * np.log(rows / n) if criterion.model.averaged else 0.0
+    low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
+    start = float(np.clip(few.start()[0], low, high))
+    upper = going_back(shared_descent(low - shift, high - shift, start, _ROUGH))
+    counted, best = allowance.spend(few, len(splits)), None
+    try:
+        h = next(upper)
+        while True:
+            found = counted(h)
+            best = found if best is None or found.value < best.value else best
+            h = upper.send(found)
+    except (StopIteration, BudgetError, SolveError):
+        return criterion.start() if best is None else best.log_values + shift
+
+
+def _count(splits: Sequence[Split]) -> int:
+    """How many rows the splits are of."""
+    return 1 + max(int(part.max()) for split in splits for part in split)
+
+
+def _drawn(n: int, rows: int, strata: np.ndarray | None) -> np.ndarray:
+    return np.sort(
+        resample(np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0)
+    )
+
+
+def _among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
+    """The splits among the rows `drawn`, by positions in these."""
+    among = restricted(splits, drawn)
+    return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in among]
+
+
 def _decided(auto, model, folds, stack, splits, strata, allowance):
     """The decision, and the hyperparameter that it comes to."""
 
-    def one_a_column(folds: Folds) -> Criterion:
-        return Criterion(model, folds, PerFeature(1e-4, 1e4))
+    def one_a_column(folds: Folds) -> AnyCriterion:
+        return linear_criterion(model, folds, PerFeature(1e-4, 1e4))
 
     targets = folds.each[0].target.shape[1]
-    n = 1 + max(int(part.max()) for split in splits for part in split)
+    n = _count(splits)
     rows = affordable_rows(len(folds.features) * model.outputs(targets), model.squares)
     box = auto.box(one_a_column(folds).start())
     if rows == 0:
         return undecided(box), auto.decided(SHARED, box)
     drawn = None
     if rows < n:
-        drawn = np.sort(
-            resample(np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0)
-        )
-        among = restricted(splits, drawn)
-        splits = [tuple(np.searchsorted(drawn, part) for part in split) for split in among]
+        drawn = _drawn(n, rows, strata)
+        splits = _among(splits, drawn)
 
     def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
         all_of_it = chosen is splits and drawn is None

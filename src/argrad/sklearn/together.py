@@ -31,11 +31,11 @@ _OLD = 0.05
 _APART = 0.5
 # Relative residuals of the linear systems, of one and of a pair whose errors multiply, and
 # iterations for it.
-_RESIDUAL, _PAIRED, _ITERATIONS = 1e-8, 1e-5, 200
+_RESIDUAL, _PAIRED, _ITERATIONS = 1e-8, 1e-4, 200
 # Rows from which a first solution is started: a part, but so many a coefficient at least.
 _PART, _EACH = 1 / 16, 50
 # Numbers in all designs from which passes are worth their number.
-_MANY = 2_000_000
+_MANY = 500_000
 
 
 @dataclass
@@ -128,10 +128,13 @@ class Together:
         if count >= n:
             return start
         rows = np.sort(np.random.default_rng(0).choice(n, count, replace=False))
+        part = Together(self.passes.part(rows))
         try:
-            return Together(self.passes.part(rows)).solve(log_penalty, start).W
+            W = part.solve(log_penalty, start).W
         except LowerError:
             return start
+        self._hessians = part._hessians  # weights were scaled to the same total
+        return W
 
     def adjoint(self, log_penalty: np.ndarray, point: Point) -> np.ndarray:
         """∂ validation loss/∂θ (d, k) of each fold."""
@@ -147,7 +150,7 @@ class Together:
         are F' = ∂F/∂w · w' and F'' = Σ v ℓ'' (x·w')² + u · b, where
         b = Σ r ℓ''' (x·w')² x + 2 Λ w' + Λ w and H w'' = −b. Taken as
         ∂F/∂w · w' + u · (Λ w + H w'), F' has an error that is the product of those of w' and u;
-        the others are good to about five digits, w'' to fewer, enough to say where to go next.
+        the others are good to about four digits, w'' to fewer, enough to say where to go next.
         """
         penalty = self._penalty(log_penalty)
         pulled = penalty * point.W
@@ -160,40 +163,38 @@ class Together:
         return slope, W1, bend + np.sum(u * b, axis=0), self._nearly(-b)
 
     def _newton(self, point: Point, penalty: np.ndarray) -> Point:
-        k = point.W.shape[1]
-        new, exact = False, False
-        if self._hessians is None:
-            self._hessians, new = self.passes.hessians(point), True
-        self._factorise(penalty, point)
-        before = np.full(k, np.inf)
+        fresh, exact = self._hessians is None, False
+        if fresh:
+            self._hessians = self.passes.hessians(point)
+        self._factorise(penalty)
+        before = np.full(point.W.shape[1], np.inf)
         for _ in range(_STEPS):
-            value = self._value(point, penalty)
             gradient = point.gradient + penalty * point.W
             step = self._nearly(-gradient)
             size, length = (np.linalg.norm(each, axis=0) for each in (step, point.W))
-            rounded = (size <= _ROUNDED * length) & (size >= 0.5 * before)
-            if np.all((size <= _SHORT * length) | rounded | (size == 0)):
-                return point
-            slow = size > _OLD * before
-            if np.any(slow & ~rounded) and not new:
-                self._hessians, new = self.passes.hessians(point, exact), True
-                self._factorise(penalty, point)
-                step = self._nearly(-gradient)
-            elif new and np.any(size > _APART * before):
-                exact = True
+            short = (size <= _SHORT * length) | (size == 0)
+            apart = fresh & (size > _APART * before)
+            # With the right Hessians steps shrink by far more, until only rounding is left.
+            rounded = exact & apart & (size <= _ROUNDED * length)
+            if np.all(short | rounded):
+                # What the step that is left changes to first order costs no pass.
+                rest = np.sum(point.validation_gradient * step, axis=0)
+                return point._replace(validation=point.validation + rest)
+            exact = exact or bool(apart.any())
+            fresh = exact or (not fresh and bool(np.any(~short & (size > _OLD * before))))
+            if fresh:
                 self._hessians = self.passes.hessians(point, exact)
-                self._factorise(penalty, point)
+                self._factorise(penalty)
                 step = self._nearly(-gradient)
-            else:
-                new = False
-            size = np.linalg.norm(step, axis=0)
-            decrement = -np.sum(gradient * step, axis=0)
-            before = size
-            point = self._along(point, value, step, decrement, penalty)
+            before = np.linalg.norm(step, axis=0)
+            point = self._along(point, step, gradient, penalty)
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")
 
-    def _along(self, point, value, step, decrement, penalty) -> Point:
+    def _along(
+        self, point: Point, step: np.ndarray, gradient: np.ndarray, penalty: np.ndarray
+    ) -> Point:
         """The point after as long a step in each fold as lowers its objective."""
+        value, decrement = self._value(point, penalty), -np.sum(gradient * step, axis=0)
         alpha = np.ones(len(value))
         rounding = 1e-14 * (1.0 + np.abs(value))
         while True:
@@ -218,7 +219,7 @@ class Together:
         penalty[: len(log_penalty), 0] = np.exp(log_penalty)
         return penalty
 
-    def _factorise(self, penalty: np.ndarray, point: Point) -> None:
+    def _factorise(self, penalty: np.ndarray) -> None:
         assert self._hessians is not None
         try:
             self._factors = [
