@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         StochasticNeumann,
         finite_difference,
     )
+    from argrad.nonsmooth import Estimate, Gaussian, Gumbel, Perturbed, perturbed
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -106,6 +107,11 @@ _HOME = {
     "QuasiNewton": "linalg",
     "StochasticNeumann": "linalg",
     "finite_difference": "linalg",
+    "Estimate": "nonsmooth",
+    "Gaussian": "nonsmooth",
+    "Gumbel": "nonsmooth",
+    "Perturbed": "nonsmooth",
+    "perturbed": "nonsmooth",
     "linear_program": "quadratic",
     "quadratic_program": "quadratic",
     "ball": "sets",

@@ -71,6 +71,11 @@ class Status(eqx.Enumeration):
         "returned a point too far from satisfying its optimality conditions: a derivative there "
         "would be that of another problem. Solve it more accurately, or raise tol"
     )
+    not_the_best: Any = (
+        "returned something that is not best: for one objective <theta, y>, its solution of "
+        'another does better. Say sense="min" to argrad.perturbed if the solver minimises, solve '
+        "more accurately, or raise tol"
+    )
     singular: Any = (
         "found a minimum whose Hessian is singular: y* is not an isolated smooth function of x, "
         "so it has no derivative. Add a small quadratic penalty, or remove the flat direction. If "
