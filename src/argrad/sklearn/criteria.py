@@ -6,11 +6,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.designs import as_design
 from argrad.sklearn.folds import Folds
-from argrad.sklearn.models import Encoded, Tunable
+from argrad.sklearn.hyperparameters import Hyperparameter
+from argrad.sklearn.kernel_criterion import KernelCriterion
+from argrad.sklearn.leave_one_out import LeaveOneOutRidge
+from argrad.sklearn.models import Encoded, Model, Tunable
+from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.trained import Trained
+from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.space import Space
 from argrad.sklearn.trained_criterion import TrainedCriterion
 from argrad.sklearn.training import train_on
@@ -38,8 +43,18 @@ class AnyCriterion(Protocol):
 
 def criterion_of(model: Tunable, folds: Folds, space: Space) -> AnyCriterion:
     """The criterion of a model that is not linear."""
+    if isinstance(model, KernelRidgeModel):
+        return KernelCriterion(model, folds, space)
     assert isinstance(model, Trained)
     return TrainedCriterion(model, folds, space)
+
+
+def linear_criterion(
+    model: Model, folds: Folds, hyperparameter: Hyperparameter, factors: RowFactors = NO_FACTORS
+) -> Criterion | LeaveOneOutRidge:
+    """The criterion of a linear model, in closed form where there is one."""
+    closed = None if factors.size else LeaveOneOutRidge.of(model, folds, hyperparameter)
+    return closed or Criterion(model, folds, hyperparameter, factors)
 
 
 def fit_model(
@@ -52,6 +67,11 @@ def fit_model(
     sample_weight: np.ndarray | None,
 ) -> None:
     """Fit scikit-learn's estimator `final` of such a model, its hyperparameters at `values`."""
+    if isinstance(model, KernelRidgeModel):
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        plain = {name: float(each) if each.ndim == 0 else each for name, each in values.items()}
+        final.set_params(**plain).fit(X, y, **weights)
+        return
     assert isinstance(model, Trained)
     design = as_design(X)
     units = model.units([f"x{j}" for j in range(design.shape[1])])

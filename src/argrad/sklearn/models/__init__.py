@@ -8,6 +8,7 @@ from typing import Any
 from argrad.sklearn.models.base import Encoded, Model, Tunable
 from argrad.sklearn.models.gamma import GammaModel
 from argrad.sklearn.models.huber import HuberModel
+from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.logistic import LogisticModel
 from argrad.sklearn.models.mlp import ClassifierModel, RegressorModel
 from argrad.sklearn.models.poisson import PoissonModel
@@ -21,6 +22,7 @@ MODELS: tuple[type[Tunable], ...] = (
     GammaModel,
     TweedieModel,
     HuberModel,
+    KernelRidgeModel,
     RegressorModel,
     ClassifierModel,
 )
