@@ -14,6 +14,7 @@ def test_every_model_is_listed_with_its_hyperparameter(run):
         assert line.split()[:2] == [each.name, each.estimator]
         assert f" {each.parameter} " in line
         assert line.endswith(", ".join(each.criteria))
+    assert "  KernelRidge: alpha (Shared, PerClass), gamma (Shared)" in lines
     content = json.loads(run("models", "--json").stdout)
     assert [each["name"] for each in content] == [each.name for each in CATALOGUE]
     assert content[1]["hyperparameters"] == ["C"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from argrad.report import InputError
-from argrad.report.catalogue import CATALOGUE, choice_of, named
+from argrad.report.catalogue import CATALOGUE, IN_PYTHON, choice_of, named
 from argrad.sklearn.models import MODELS, Model, model_of
 from sklearn import linear_model
 
@@ -11,6 +11,16 @@ from sklearn import linear_model
 def test_it_is_the_registry_of_the_search():
     linear = [each.estimator.__name__ for each in MODELS if issubclass(each, Model)]
     assert [each.estimator for each in CATALOGUE] == linear
+
+
+def test_the_other_models_are_those_of_the_registry():
+    others = {each.estimator.__name__: each for each in MODELS if not issubclass(each, Model)}
+    assert list(IN_PYTHON) == list(others)
+    for name, model in others.items():
+        settings = {"KernelRidge": {"kernel": "rbf"}}.get(name, {"activation": "tanh"})
+        kinds = model_of(model.estimator(**settings)).kinds
+        said = {tuned: tuple(each.__name__ for each in kind) for tuned, kind in kinds.items()}
+        assert IN_PYTHON[name] == said
 
 
 @pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)

@@ -15,7 +15,7 @@ def models(
 ) -> None:
     """List the models that can be tuned, and by which hyperparameters."""
     with clear_exits():
-        from argrad.report.catalogue import CATALOGUE
+        from argrad.report.catalogue import CATALOGUE, IN_PYTHON
 
         if as_json:
             typer.echo(json.dumps([_content(each) for each in CATALOGUE], indent=2))
@@ -35,6 +35,11 @@ def models(
             "or decided\n(--granularity). Without --model: logistic for classes, ridge for "
             "numbers. Without\n--criterion: the first."
         )
+        typer.echo("\nIn Python, with argrad.sklearn.GradientSearchCV, also:")
+        for estimator, tuned in IN_PYTHON.items():
+            each = ", ".join(f"{name} ({', '.join(kinds)})" for name, kinds in tuned.items())
+            typer.echo(f"  {estimator}: {each}")
+        typer.echo("  from_objective(...): a model of your own, and its hyperparameters by name")
 
 
 def _content(choice: Any) -> dict[str, Any]:

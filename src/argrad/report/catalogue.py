@@ -98,6 +98,13 @@ CATALOGUE = (
     ),
 )  # fmt: skip
 
+# The models that a search tunes in Python alone: by estimator, what is tuned in which granularity.
+IN_PYTHON: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "KernelRidge": {"alpha": ("Shared", "PerClass"), "gamma": ("Shared",)},
+    "MLPRegressor": {"alpha": ("Shared", "PerLayer", "Grouped")},
+    "MLPClassifier": {"alpha": ("Shared", "PerLayer", "Grouped")},
+}
+
 
 def choice_of(name: str | None, task: Task) -> Choice:
     """The choice of that name, by default ridge or logistic regression.
