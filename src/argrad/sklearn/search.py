@@ -57,8 +57,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     Parameters
     ----------
     estimator : Ridge (of one target or several), LogisticRegression, PoissonRegressor,
-        GammaRegressor, TweedieRegressor or HuberRegressor, alone or as the last step of a
-        Pipeline. The steps before are fitted on the training rows of every fold.
+        GammaRegressor, TweedieRegressor, HuberRegressor, KernelRidge, MLPRegressor,
+        MLPClassifier, or what `from_objective` makes; alone or as the last step of a Pipeline.
+        The steps before are fitted on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
