@@ -105,7 +105,8 @@ class LowerProblem:
             decrement = -float(gradient @ step)
             rounding = 1e-14 * (1.0 + abs(value))
             change = self.predictor(step)
-            alpha, trial = 1.0, self._value(z + change, y + step, ridge)
+            alpha = self.model.longest(z, change)
+            trial = self._value(z + alpha * change, y + alpha * step, ridge)
             # A trial that is not a number is not lower.
             while not trial <= value - 1e-4 * alpha * decrement + rounding and alpha > 1e-10:
                 alpha /= 2

@@ -166,6 +166,11 @@ class Model(Tunable):
     def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         """∂²ℓ/∂z², of shape (n, m, m)."""
 
+    def longest(self, z: np.ndarray, change: np.ndarray) -> float:
+        """The most of a step, of which z changes by `change` (n, m), that may be tried, up to 1."""
+        del z, change
+        return 1.0
+
     def expected_curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         """A positive semidefinite matrix in its place, where ℓ is not convex, or is flat."""
         return self.curvature(z, target)

@@ -80,6 +80,11 @@ class HuberModel(Model):
         inlier = np.abs(scaled) <= self.epsilon
         return _outer(np.where(inlier, 1.0 / z[:, 1], 0.0), scaled)
 
+    def longest(self, z: np.ndarray, change: np.ndarray) -> float:
+        """σ shrinks to a fifth at most: near 0 all rows are outliers, and there is no way back."""
+        shrinks = -change[0, 1] / z[0, 1]
+        return min(1.0, 0.8 / shrinks) if shrinks > 0 else 1.0
+
     def expected_curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         """With outliers, at which ℓ is flat, taken to be on the verge of being one."""
         size = np.abs(z[:, 0] - target[:, 0])
