@@ -31,9 +31,9 @@ from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.space import Space
 from argrad.sklearn.upper import going_back, shared_descent
 
-# With many rows a search begins where that of a part of them ends: so many, or so many a column,
-# as closely as is worth it.
-_PART, _EACH, _ROUGH = 1 / 16, 50, 1e-6
+# With many rows a search begins where that of a part of them ends: of so many, or so many a column,
+# at least.
+_PART, _EACH, _TOL = 1 / 16, 50, 1e-8
 
 
 @dataclass
@@ -149,7 +149,7 @@ def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
     shift = criterion.model.sign * np.log(rows / n) if criterion.model.averaged else 0.0
     low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
     start = float(np.clip(few.start()[0], low, high))
-    upper = going_back(shared_descent(low - shift, high - shift, start, _ROUGH))
+    upper = going_back(shared_descent(low - shift, high - shift, start, _TOL))
     counted, best = allowance.spend(few, len(splits)), None
     try:
         h = next(upper)
