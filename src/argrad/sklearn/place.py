@@ -153,7 +153,7 @@ def _unknown(name: Any, tunable: list[str], estimator: Any) -> str:
     if name in known:
         return (
             f"{name!r} of {kind} cannot be tuned by gradient: {can} can. Leave it out, and "
-            f"set it in the estimator, or search for it by a grid outside."
+            f"set it in the estimator, or give a list of values to be tried."
         )
     near = difflib.get_close_matches(str(name), tunable, n=1, cutoff=0.0)
     near = difflib.get_close_matches(str(name), [*tunable, *known], n=1) or near
