@@ -1,0 +1,212 @@
+"""Recognise sequences by the direction in which their frames evolve, and learn what to look at.
+
+    python examples/rank_pooling.py [--seeds 10]
+
+Rank pooling describes a sequence by the vector that puts its frames in order: with v_t the mean of
+the features of frames 1 to t, a support vector regression of time on them,
+
+    u* = argmin over u of   ½ |u|² + C/2 Σ_t max(|t/T − uᵀv_t| − ε, 0)²
+
+so that u* is an argmin, and the features below it can be learnt through its derivative, together
+with the classifier above. Against it stand average and maximum pooling of features that are learnt
+just so, and rank pooling of features that are not.
+
+Source: Fernando and Gould 2016, "Learning end-to-end video classification with rank-pooling",
+ICML; Gould et al. 2016, arXiv:1607.05447.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+import argrad as ag
+
+FEATURES, EPSILON, COST = 12, 0.05, 10.0
+STEPS, RATE, DECAY = 300, 0.05, 1e-3  # of Adam; the last a penalty on the classifier's weights
+
+
+class Sequences(NamedTuple):
+    """Sequences of one length, with what each of them is."""
+
+    frames: Float[Array, "sequences time channels"]
+    labels: Int[Array, " sequences"]
+
+
+def digits(seed: int) -> tuple[Sequences, Sequences]:
+    """Handwritten digits read row by row: 8 frames of 8 pixels, ten classes; 400 of 1797 train."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return _halves(_standardised(images.reshape(-1, 8, 8)), labels, order[:400], order[400:])
+
+
+def motions(seed: int) -> tuple[Sequences, Sequences]:
+    """A wrist that stands, walks, runs, plays badminton: 100 frames of 6 channels; 40 of 80 train.
+
+    The BasicMotions data of the UEA archive, as the package sktime has them.
+    """
+    frames, labels = _recordings()
+    return _halves(frames, labels, *_evenly(labels, np.random.default_rng(seed)))
+
+
+def changes(seed: int) -> tuple[Sequences, Sequences]:
+    """From one motion to another: half a recording before half of another one, twelve classes.
+
+    240 pairs train and 240 others, of recordings that none of the first has a part of, test.
+    """
+    frames, labels = _recordings()
+    rng, half = np.random.default_rng(seed), frames.shape[1] // 2
+
+    def joined(recordings):
+        pairs = rng.choice(recordings, (1000, 2))
+        first, second = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]][:240].T
+        both = np.concatenate([frames[first, :half], frames[second, half:]], axis=1)
+        number = 3 * labels[first] + labels[second] - (labels[second] > labels[first])
+        return Sequences(jnp.asarray(both, jnp.float32), jnp.asarray(number))
+
+    train, test = (joined(recordings) for recordings in _evenly(labels, rng))
+    return train, test
+
+
+def _recordings() -> tuple[np.ndarray, np.ndarray]:
+    try:
+        from sktime.datasets import load_basic_motions
+    except ImportError as error:
+        raise ImportError(
+            'the BasicMotions recordings come with sktime: pip install "argrad[examples]".'
+        ) from error
+
+    frames, labels = load_basic_motions(return_type="numpy3D")
+    return _standardised(frames.transpose(0, 2, 1)), np.unique(labels, return_inverse=True)[1]
+
+
+def _standardised(frames: np.ndarray) -> np.ndarray:
+    spread = frames.std((0, 1))
+    return (frames - frames.mean((0, 1))) / np.where(spread > 0, spread, 1)
+
+
+def _evenly(labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two halves of all recordings, with as many of each motion."""
+    orders = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    return np.concatenate([o[::2] for o in orders]), np.concatenate([o[1::2] for o in orders])
+
+
+def _halves(frames, labels, train, test) -> tuple[Sequences, Sequences]:
+    frames, labels = jnp.asarray(frames, jnp.float32), jnp.asarray(labels)
+    return Sequences(frames[train], labels[train]), Sequences(frames[test], labels[test])
+
+
+def order_error(u: Float[Array, " k"], frames: Float[Array, "time k"]) -> Float[Array, ""]:
+    """The lower objective, over C T."""
+    length = len(frames)
+    times = jnp.arange(1, length + 1) / length
+    excess = jnp.maximum(jnp.abs(times - frames @ u) - EPSILON, 0)
+    return u @ u / (2 * COST * length) + jnp.mean(excess**2) / 2
+
+
+ordering = ag.argmin(order_error)
+
+
+def rank(features: Float[Array, "time k"]) -> Float[Array, " k"]:
+    """The vector that puts the running means of the features in order."""
+    length, k = features.shape
+    means = jnp.cumsum(features, axis=0) / jnp.arange(1, length + 1)[:, None]
+    return ordering(means, jnp.zeros(k))
+
+
+POOLINGS: dict[str, Callable[[Array], Array]] = {
+    "average": lambda features: jnp.mean(features, axis=0),
+    "maximum": lambda features: jnp.max(features, axis=0),
+    "rank": rank,
+}
+
+
+@partial(jax.jit, static_argnames=("pooling", "learnt", "classes"))
+def fit_and_test(
+    key: Array, train: Sequences, test: Sequences, pooling: str, learnt: bool, classes: int
+) -> tuple[Array, Array]:
+    """Accuracy and log loss on the sequences `test`, after training on others."""
+    frames = train.frames
+    channels = frames.shape[-1]
+    layer = jax.random.normal(key, (channels, FEATURES)) / jnp.sqrt(channels)
+    offset = jnp.full(FEATURES, 0.1)
+
+    def describe(layer, frames):
+        weights, offset = layer
+        features = jax.nn.relu(frames @ weights + offset)
+        return jax.vmap(POOLINGS[pooling])(features)
+
+    def scores(model, frames):
+        layer, (weights, offset) = model
+        return (describe(layer, frames) - centre) / spread @ weights + offset
+
+    def loss(model, frames, labels):
+        losses = optax.softmax_cross_entropy_with_integer_labels(scores(model, frames), labels)
+        return jnp.mean(losses)
+
+    def objective(model):
+        (layer, classifier) = model
+        layer = layer if learnt else jax.lax.stop_gradient(layer)
+        return loss((layer, classifier), *train) + DECAY * jnp.sum(classifier[0] ** 2)
+
+    first = describe((layer, offset), frames)
+    centre, spread = jnp.mean(first, axis=0), jnp.std(first, axis=0) + 1e-6
+    model = ((layer, offset), (jnp.zeros((FEATURES, classes)), jnp.zeros(classes)))
+    descent = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
+
+    def step(_, carry):
+        model, state = carry
+        updates, state = descent.update(jax.grad(objective)(model), state)
+        return optax.apply_updates(model, updates), state
+
+    model, _ = jax.lax.fori_loop(0, STEPS, step, (model, descent.init(model)))
+    right = jnp.argmax(scores(model, test.frames), axis=-1) == test.labels
+    return jnp.mean(right), loss(model, *test)
+
+
+CONTESTANTS = {
+    "average pooling, learnt": ("average", True),
+    "maximum pooling, learnt": ("maximum", True),
+    "rank pooling, features as drawn": ("rank", False),
+    "rank pooling, learnt end to end": ("rank", True),
+}
+
+
+def compare(data: Callable, seeds: int) -> dict[str, np.ndarray]:
+    """Accuracy and log loss of each contestant on held-out sequences, a row for each seed."""
+    found: dict[str, list] = {name: [] for name in CONTESTANTS}
+    for seed in range(seeds):
+        train, test = data(seed)
+        classes = int(train.labels.max()) + 1
+        for name, (pooling, learnt) in CONTESTANTS.items():
+            numbers = fit_and_test(jax.random.key(seed), train, test, pooling, learnt, classes)
+            found[name].append([float(number) for number in numbers])
+    return {name: np.array(numbers) for name, numbers in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    seeds = parser.parse_args().seeds
+    for data in (digits, changes, motions):
+        print("\n" + data.__doc__.splitlines()[0])
+        for name, numbers in compare(data, seeds).items():
+            mean = numbers.mean(axis=0)
+            error = numbers.std(axis=0, ddof=min(1, seeds - 1)) / np.sqrt(seeds)
+            print(
+                f"  {name:33s} right {mean[0]:6.1%} ± {error[0]:.1%}   "
+                f"log loss {mean[1]:.3f} ± {error[1]:.3f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
