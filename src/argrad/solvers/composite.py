@@ -1,5 +1,7 @@
 """Solve a composite problem, smooth plus proximable, polish it on its piece, and judge it."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -45,7 +47,7 @@ def composite_minimum(
 
     Within a batch element by element: each has a support of its own size.
     """
-    _, unravel = ravel_pytree(y0)
+    unravel = _unravel(y0)
     dynamic, static = eqx.partition((problem, y0, x, args), eqx.is_array)
 
     def run(dynamic):
@@ -57,6 +59,14 @@ def composite_minimum(
 
     v, outcome = each_by_itself(run)(dynamic)
     return unravel(v), outcome
+
+
+def _unravel(y: PyTree[Array]) -> Callable[[Array], PyTree[Array]]:
+    """As by `ravel_pytree`, but one vector stays itself, so that its products are found."""
+    leaves, structure = jax.tree.flatten(y)
+    if len(leaves) == 1 and leaves[0].ndim == 1:
+        return lambda v: jax.tree.unflatten(structure, [v])
+    return ravel_pytree(y)[1]
 
 
 def _minimum(objective, term: Proximable, v, max_steps: int):

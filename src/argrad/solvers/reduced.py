@@ -25,7 +25,7 @@ from argrad.prox.term import Proximable
 from argrad.solvers.linear_products import linear_products
 
 Vector = Float[Array, " d"]
-_SMALLEST, _LARGEST = 64, 1024
+_SMALLEST, _LARGEST = 64, 512
 
 
 def sizes(d: int) -> tuple[int, ...]:
