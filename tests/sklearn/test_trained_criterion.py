@@ -5,11 +5,13 @@ import warnings
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from argrad.sklearn import PerLayer, Shared, from_objective
+from argrad.sklearn import PerFeature, PerLayer, Shared, from_objective
+from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.folds import stack_folds
 from argrad.sklearn.models import model_of
 from argrad.sklearn.place import find_place
@@ -47,6 +49,27 @@ NETWORKS = {
     "classes": MLPClassifier(hidden_layer_sizes=(3,), activation="tanh", random_state=1),
     "rotations": MLPRegressor(hidden_layer_sizes=(3,), activation="identity", random_state=1),
 }
+
+
+@pytest.mark.parametrize("kind", [Shared(1e-3, 1e3), PerFeature(1e-3, 1e3)])
+def test_a_ridge_regression_is_that_of_the_linear_criterion(kind, rng):
+    X, y = draw(rng, "numbers")
+    weight = rng.uniform(0.3, 2.0, size=45)
+
+    def predictor(w, X):
+        return X @ w[:-1] + w[-1]
+
+    def objective(w, X, y, sample_weight, alpha):
+        return jnp.sum(sample_weight * (predictor(w, X) - y) ** 2) + jnp.sum(alpha * w[:-1] ** 2)
+
+    own = from_objective(objective, predictor, jnp.zeros(4), {"alpha": kind})
+    criterion = criterion_of(own, X, y, kind, weight=weight)
+    model, encoded = model_of(Ridge()).for_target(y)
+    linear = Criterion(model, stack_folds(None, X, y, encoded.values, SPLITS, True, weight), kind)
+    h = rng.normal(size=criterion.size)
+    one, two = criterion(h), linear(h)
+    np.testing.assert_allclose(one.split_losses, two.split_losses, rtol=1e-9)
+    np.testing.assert_allclose(one.gradient, two.gradient, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
