@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from argrad import prox
     from argrad.adjoints import Barrier, Implicit, OneStep, Unrolled
     from argrad.bilevel import (
         Bilevel,
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from argrad.constraints import box, equality, inequality, linear
     from argrad.diagnose import (
         Certificate,
+        Neighbour,
         Path,
         check,
         directional,
         multiplier_range,
+        neighbour,
         path,
     )
     from argrad.external import implicit
@@ -49,7 +52,21 @@ if TYPE_CHECKING:
         StochasticNeumann,
         finite_difference,
     )
-    from argrad.nonsmooth import Estimate, Gaussian, Gumbel, Perturbed, perturbed
+    from argrad.nonsmooth import (
+        BlackBox,
+        Changes,
+        Continuation,
+        Estimate,
+        Gaussian,
+        Gumbel,
+        Perturbed,
+        Smooth,
+        black_box,
+        continuation,
+        perturbed,
+        smooth,
+        soft,
+    )
     from argrad.quadratic import linear_program, quadratic_program
     from argrad.sets import ball, simplex, sphere
     from argrad.solvers import InteriorPoint, Newton
@@ -89,10 +106,12 @@ _HOME = {
     "inequality": "constraints",
     "linear": "constraints",
     "Certificate": "diagnose",
+    "Neighbour": "diagnose",
     "Path": "diagnose",
     "check": "diagnose",
     "directional": "diagnose",
     "multiplier_range": "diagnose",
+    "neighbour": "diagnose",
     "path": "diagnose",
     "implicit": "external",
     "CG": "linalg",
@@ -107,6 +126,14 @@ _HOME = {
     "QuasiNewton": "linalg",
     "StochasticNeumann": "linalg",
     "finite_difference": "linalg",
+    "BlackBox": "nonsmooth",
+    "black_box": "nonsmooth",
+    "Changes": "nonsmooth",
+    "Continuation": "nonsmooth",
+    "Smooth": "nonsmooth",
+    "continuation": "nonsmooth",
+    "smooth": "nonsmooth",
+    "soft": "nonsmooth",
     "Estimate": "nonsmooth",
     "Gaussian": "nonsmooth",
     "Gumbel": "nonsmooth",
@@ -123,10 +150,12 @@ _HOME = {
     "Status": "status",
 }
 
-__all__ = [*_HOME]
+__all__ = [*_HOME, "prox"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "prox":
+        return importlib.import_module("argrad.prox")
     if name not in _HOME:
         raise AttributeError(f"module 'argrad' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"argrad.{_HOME[name]}"), name)
@@ -135,4 +164,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME]
+    return [*globals(), *__all__]
