@@ -19,6 +19,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
 from argrad.sklearn.combinations import Combination, combinations
+from argrad.sklearn.criterion import Criterion
 from argrad.sklearn.data import Data
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
@@ -36,7 +37,7 @@ from argrad.sklearn.space import Space
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.trail import Branch, Trail
-from argrad.sklearn.upper import Upper, projected_descent, shared_descent
+from argrad.sklearn.upper import Upper, levelled_descent, projected_descent, shared_descent
 
 
 class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -321,7 +322,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if settled.criterion.shared:
             bounds = float(low[0]), float(high[0])
             return shared_descent(*bounds, float(start[0]), self.tol or 1e-8)
-        return projected_descent(low, high, start, self.tol or 1e-4)
+        penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
+        known = settled.decision is not None
+        descent = levelled_descent if penalties and not known else projected_descent
+        return descent(low, high, start, self.tol or 1e-4)
 
     def _listen(self, told: dict[str, Any]) -> Any:
         if self.verbose > 0:
