@@ -103,6 +103,7 @@ def test_pytrees_scales_and_solvers(rng, key):
     np.testing.assert_allclose(upper["target"], exact.sum(0), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fitted_model_of_trees(rng, key):
     """Flat between its steps, so that its own slope is zero; smoothed it is that of the truth."""
     from sklearn.ensemble import HistGradientBoostingRegressor

@@ -101,6 +101,7 @@ def test_unbiased_with_the_right_standard_errors(name, sampling, rng, key):
         assert 0.75 * spread < said < 1.3 * spread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KNOWN)
 def test_second_derivatives_are_unbiased_too(name, rng, key):
     solver, noise, known = KNOWN[name]
@@ -140,6 +141,7 @@ def test_half_the_variance_of_plain_monte_carlo(name, size, rng, key):
     assert np.var(ours, 0).sum() < 0.5 * 1.1 * np.var(theirs, 0).sum()
 
 
+@pytest.mark.slow
 def test_sequences_pay_in_few_dimensions(rng, key):
     theta = jnp.asarray(rng.normal(size=3))
 
@@ -239,6 +241,7 @@ def test_fenchel_young_loss(rng, key):
     )
 
 
+@pytest.mark.slow
 def test_fenchel_young_loss_of_costs_and_scale(rng, key):
     """The mean regret of a plan against that of the solver, with its slopes."""
     costs, scale = jnp.asarray(rng.normal(size=4)), 0.5
@@ -256,6 +259,7 @@ def test_fenchel_young_loss_of_costs_and_scale(rng, key):
         assert_unbiased(slopes, slope)
 
 
+@pytest.mark.slow
 def test_costs_are_learnt_from_solutions(rng):
     """Paths through a grid that are shortest for hidden costs; few of them restore the plans."""
     features, hidden = rng.normal(size=(40, 9, 3)), rng.normal(size=3)
