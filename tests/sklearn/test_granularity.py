@@ -11,12 +11,16 @@ from argrad.sklearn import PerFeature
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import stack_folds
 from argrad.sklearn.granularity import (
+    GROUPED,
+    PER_CLASS,
     SHARED,
     STRENGTHS,
     Box,
     BudgetError,
+    Candidate,
     choose,
     decide,
+    path,
     restricted,
 )
 from argrad.sklearn.models import model_of
@@ -220,6 +224,14 @@ def test_what_was_measured_in_full_counts_when_it_ends_early(error):
     assert nothing.chosen == SHARED
     assert nothing.results.empty
     assert np.isnan(nothing.optimism)
+    assert "before the decision ended" in nothing.reason
+    # The shared penalty is where its tuning ended, if that was ended.
+    shared = next(
+        path(Valley(np.array([-1.0, 0.0, 3.0]), 4, []), Box(-5.0, 5.0, np.zeros(3)), None)
+    )
+    partly, log = valley(splits, error, after=12)
+    assert partly.results.empty
+    np.testing.assert_array_equal(partly.log_values, shared.log_values)
 
 
 def test_one_split_leaves_nothing_unseen():
@@ -228,3 +240,45 @@ def test_one_split_leaves_nothing_unseen():
     assert np.isnan(found.optimism)
     assert found.results["candidate"].tolist() == ["shared"]
     assert found.results["cv_loss"].notna().all()
+
+
+def test_a_penalty_a_class_is_one_of_the_candidates():
+    """F has its minimum where classes differ and columns do not: h holds columns by classes."""
+    splits = list(KFold(4).split(np.arange(40)))
+    box = Box(-5.0, 5.0, np.zeros(6))
+    tried = []
+
+    def found(m, groups=None):
+        tried.clear()
+        make = lambda s: Valley(np.array(m), len(s), [])
+        return decide(make, splits, box, groups, outputs=3, trying=tried.append)
+
+    by_class = found([-1.0, 0.0, 3.0, -1.0, 0.0, 3.0])
+    assert by_class.chosen == PER_CLASS
+    np.testing.assert_allclose(by_class.log_values, [-1.0, 0.0, 3.0] * 2, atol=1e-2)
+    assert tried[:3] == ["shared", "per-class", "per-feature, prior 1"]
+    assert "per-class, without fold 3" in tried
+    by_column = found([-1.0, -1.0, -1.0, 2.0, 2.0, 2.0])
+    assert by_column.chosen == Candidate("per-feature", 0.0)
+    np.testing.assert_allclose(by_column.log_values, [-1.0] * 3 + [2.0] * 3, atol=3e-2)
+    by_group = found([-1.0, -1.0, -1.0, 2.0, 2.0, 2.0], np.array([0, 1]))
+    assert by_group.chosen == GROUPED
+    np.testing.assert_allclose(by_group.log_values, by_column.log_values, atol=5e-2)
+
+
+def test_the_reason_names_both_numbers():
+    splits = list(KFold(4).split(np.arange(40)))
+    free, _ = valley(splits)
+    table = free.results.set_index("candidate")["unseen_loss"]
+    assert free.reason.startswith(f"per-feature: loses {table['per-feature']:.4g} on unseen folds")
+    assert f"shared loses {table['shared']:.4g}" in free.reason
+    assert repr(free).startswith(free.reason)
+    flat, _ = valley(splits, m=(1.0, 1.0, 1.0))
+    assert flat.reason.startswith("shared: more freedom would lower even the CV loss")
+    single, _ = valley([(np.arange(30), np.arange(30, 40))])
+    assert "single split" in single.reason
+    X, y = regression(np.random.default_rng(1), 60, 15, 15, 6.0)
+    kept = decided(X, y)
+    losses = kept.results["unseen_loss"]
+    assert kept.reason.startswith(f"shared: loses {losses[0]:.4g} on unseen folds, per-feature")
+    assert f"{losses[1:].min():.4g}" in kept.reason

@@ -133,3 +133,55 @@ def test_a_part_of_the_rows_where_all_cost_too_much(noisy, monkeypatch):
         found = GradientSearchCV(LogisticRegression(), cv=3).fit(X, y > 0)
     assert found.granularity_ == "shared"
     assert found.granularity_results_.empty
+
+
+def test_a_decision_tells_what_it_tries(noisy, capsys):
+    X, y = noisy
+    told = []
+    search = GradientSearchCV(Ridge(), cv=3, callback=told.append, verbose=1).fit(X, y)
+    tried = [each for each in told if each["evaluation"] == 0]
+    points = [each for each in told if each["evaluation"]]
+    assert told == tried + points
+    assert [each["evaluation"] for each in points] == search.history_["evaluation"].tolist()
+    assert {each["trying"] for each in points} == {None}
+    named = list(dict.fromkeys(each["trying"] for each in tried))
+    assert named[:2] == ["shared", "per-feature, prior 1"]
+    assert "shared, without fold 2" in named
+    fits = [each["fits"] for each in told]
+    assert fits == sorted(fits)
+    assert all(np.isfinite(each["cv_loss"]) for each in tried)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said[: len(named)]] == [f"trying {x}" for x in named]
+    assert said[len(named)].startswith("evaluation 1:")
+
+
+@pytest.mark.parametrize("ctrl_c", [False, True])
+def test_a_decision_can_be_ended(noisy, ctrl_c):
+    """What has been measured until then is the result, after a single point."""
+
+    def enough(told):
+        if told["fits"] < 60:
+            return False
+        if ctrl_c and told["evaluation"] == 0:
+            raise KeyboardInterrupt
+        return True
+
+    X, y = noisy
+    search = GradientSearchCV(Ridge(), cv=3, callback=enough).fit(X, y)
+    assert len(search.history_) == 1
+    assert search.interrupted_ is ctrl_c
+    assert search.granularity_ == "shared"
+    assert "before the decision ended" in search.granularity_reason_
+    whole = GradientSearchCV(Ridge(), {"alpha": Shared(1e-4, 1e4)}, cv=3).fit(X, y)
+    assert search.best_score_ == pytest.approx(whole.best_score_, rel=1e-4)
+
+
+def test_classes_are_considered(wine):
+    """Of three classes; the penalties of the one candidate that is left are one a class."""
+    X, y = wine[0][::2, :4], wine[1][::2]
+    pipeline = standardised(LogisticRegression())
+    search = GradientSearchCV(pipeline, cv=3).fit(X, y)
+    assert "per-class" in set(search.granularity_results_["candidate"])
+    losses = search.granularity_results_.set_index("candidate")["unseen_loss"]
+    assert search.granularity_reason_.startswith(f"{search.granularity_}")
+    assert f"{losses['shared']:.4g}" in search.granularity_reason_

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from argrad.sklearn.granularity import Box, Candidate
-from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerClass, PerFeature, Shared
 
 # Bounds without any given: so many factors from where the search begins, at least.
 _RATIO = 1e5
@@ -21,10 +21,11 @@ _ENTRIES, _SQUARES = 160_000, 300_000_000
 
 @dataclass(frozen=True, init=False)
 class Auto(Hyperparameter):
-    """One number for all columns, one a group or one a column: decided on folds that are unseen.
+    """One number for all columns, one a group, class or column: decided on folds that are unseen.
 
     Between `low` and `high`; without, ten decades around where the search begins. `groups` are
-    those of `Grouped`, if groups are to be considered. Numbers of their own for the columns are
+    those of `Grouped`, if groups are to be considered; classes, or targets, are where there are
+    three, or two. Numbers of their own for the columns are
     drawn to their common mean by a Gaussian prior on the logarithms, whose strength is decided
     as well. The shared number is kept unless more of them lose less on rows that their tuning has
     not seen; see docs/overtuning.md.
@@ -86,7 +87,19 @@ class Auto(Hyperparameter):
             return Shared(low, high)
         if candidate.granularity == "grouped":
             return Grouped(self.groups, low, high)
+        if candidate.granularity == "per-class":
+            return PerClass(low, high)
         return PerFeature(low, high)
+
+
+class PerCoefficient(Hyperparameter):
+    """One number for each coefficient (d, m), row by row: what all candidates are ties of."""
+
+    def index(self, features: list[str], outputs: int) -> np.ndarray:
+        return np.arange(len(features) * outputs).reshape(-1, outputs)
+
+    def size(self, n_features: int, n_outputs: int = 1) -> int:
+        return n_features * n_outputs
 
 
 def affordable_rows(coefficients: int, condensed: bool) -> int:

@@ -9,9 +9,8 @@ constants and the rule.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,10 +40,16 @@ _LONGEST = 100
 _COLUMNS = ["candidate", "cv_loss", "unseen_loss", "standard_error"]
 
 Objective = Callable[[np.ndarray], Evaluation]
+# Told in words what is tried next.
+Trying = Callable[[str], None]
 
 
 class BudgetError(Exception):
     """No further evaluation is allowed."""
+
+
+class EndedError(Exception):
+    """Whoever is told of evaluations wants no more of them."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +67,31 @@ class Candidate:
 
 SHARED = Candidate("shared", np.inf)
 GROUPED = Candidate("grouped", 0.0)
+PER_CLASS = Candidate("per-class", 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decision:
-    """The candidate that is to be used, where its tuning ended (d,), and what all of them lost.
+    """The candidate that is to be used, where its tuning ended (s,), and what all of them lost.
 
     `scale` is the CV loss of the shared penalty, which the strength of the prior is relative to.
     `results` has a row for each candidate that was measured and the columns `candidate`,
     `cv_loss`, `unseen_loss` and its `standard_error` over the folds; NaN where none was left out.
-    `interrupted` is whether Ctrl-C ended it.
+    `reason` says in words why it was chosen; `interrupted` is whether Ctrl-C ended it, and
+    `ended` whether that or a callback did.
     """
 
     chosen: Candidate
     log_values: np.ndarray
     scale: float
     results: pd.DataFrame
+    reason: str
     interrupted: bool = False
+    ended: bool = False
+
+    def __repr__(self) -> str:
+        table = "" if self.results.empty else "\n" + self.results.to_string(index=False)
+        return self.reason + table
 
     @property
     def optimism(self) -> float:
@@ -92,7 +105,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Box:
-    """Where log penalties h (d,) may be, the same for all, and where to begin."""
+    """Where log penalties h (s,) may be, the same for all, and where to begin."""
 
     low: float
     high: float
@@ -135,57 +148,102 @@ def decide(
     box: Box,
     groups: np.ndarray | None = None,
     part: float = 1.0,
+    outputs: int = 1,
+    trying: Trying = lambda what: None,
 ) -> Decision:
-    """Choose between one penalty, one a group, and one a column with priors of several strengths.
+    """Choose between one penalty, one a group, one a class, and one a column with a prior.
 
-    `criterion_for` makes the criterion in h (d,) of some splits; `groups` (d,) holds the number
-    of each column's group, or is None; `part` is that of all rows which the splits are made of.
+    `criterion_for` makes the criterion in h (d m,) of some splits, for m `outputs` of each of d
+    columns; `groups` (d,) holds the number of each column's group, or is None; `part` is that of
+    all rows which the splits are made of; `trying` is told what is tuned next.
+
     Where even the CV loss hardly gains by freedom, or would not on all rows, the shared penalty is
     taken. Otherwise the splits without a fold go through the candidates together, from
-    the least freedom to the most, and stop once that has clearly hurt, on Ctrl-C, or when the
-    criterion raises `BudgetError`. Without two folds that can be left out nothing is known of
-    unseen rows, and the shared penalty is taken, as it is where the first lower problem of one of
-    them has no solution.
+    the least freedom to the most, and stop once a penalty a column has clearly hurt, on Ctrl-C, or
+    when the criterion raises `BudgetError` or `EndedError`. Without two folds that can be left out
+    nothing is known of unseen rows, and the shared penalty is taken, as it is where the first
+    lower problem of one of them has no solution.
     """
     inner = [restricted(splits, train) for train, _ in splits]
     left_out = [o for o, others in enumerate(inner) if others]
     if len(left_out) < 2:
         left_out = []
+
+    def ways(some: Sequence[Split], where: str) -> Generator[Tuned, None, None]:
+        return path(
+            criterion_for(some), box, groups, outputs, lambda candidate: trying(candidate + where)
+        )
+
     stages: list[_Stage] = []
-    interrupted = False
+    candidates: list[Tuned] = []
+    stopped = "nothing was measured on unseen folds before the decision ended"
+    interrupted = ended = False
     try:
         whole = criterion_for(splits)
-        candidates = list(itertools.islice(path(whole, box, groups), None if left_out else 1))
-        if part * _gain(candidates) < _NEGLIGIBLE:
+        for tuned in path(whole, box, groups, outputs, trying):
+            candidates.append(tuned)
+            if not left_out:
+                stopped = "with a single split no rows are left that the tuning has not seen"
+                break
+        gain = _gain(candidates)
+        if left_out and part * gain < _NEGLIGIBLE:
+            stopped = (
+                "more freedom would lower even the CV loss, of "
+                f"{candidates[0].cv_loss:.4g}, by less than a thousandth"
+            )
             candidates = candidates[:1]
-        paths = [path(criterion_for(inner[o]), box, groups) for o in left_out]
+        paths = [ways(inner[o], f", without fold {o}") for o in left_out]
         for tuned, *others in zip(candidates, *paths, strict=False):
             unseen = [
                 whole(other.log_values).split_losses[o]
                 for o, other in zip(left_out, others, strict=True)
             ]
             stages.append(_Stage(tuned, np.array(unseen)))
-            if left_out and _hurts([stage.unseen for stage in stages]):
+            hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
+            if hurts and tuned.candidate.granularity == "per-feature":
                 break
     except (BudgetError, SolveError):
         pass
+    except EndedError:
+        ended = True
     except KeyboardInterrupt:
-        interrupted = True
+        interrupted = ended = True
     if not stages:
-        return undecided(box, interrupted)
+        start = candidates[0].log_values if candidates else box.start
+        return undecided(replace(box, start=start), stopped, interrupted, ended)
     table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
-    chosen = stages[choose(np.array([stage.unseen for stage in stages]))].tuned
-    scale = stages[0].tuned.cv_loss
-    return Decision(chosen.candidate, chosen.log_values, scale, table, interrupted)
+    number = choose(np.array([stage.unseen for stage in stages]))
+    chosen, scale = stages[number].tuned, stages[0].tuned.cv_loss
+    reason = _reason(stages, number) if len(stages) > 1 else f"{SHARED}: {stopped}"
+    return Decision(chosen.candidate, chosen.log_values, scale, table, reason, interrupted, ended)
 
 
-def undecided(box: Box, interrupted: bool = False) -> Decision:
+def undecided(box: Box, why: str, interrupted: bool = False, ended: bool = False) -> Decision:
     """The shared penalty, for want of any comparison."""
-    return Decision(SHARED, box.start, np.nan, pd.DataFrame(columns=_COLUMNS), interrupted)
+    nothing = pd.DataFrame(columns=_COLUMNS)
+    return Decision(SHARED, box.start, np.nan, nothing, f"{SHARED}: {why}", interrupted, ended)
+
+
+def _reason(stages: list[_Stage], chosen: int) -> str:
+    """Why the one was chosen, by what it and the shared penalty lose, or the best of the others."""
+    loss = [float(stage.unseen.mean()) for stage in stages]
+    names = [str(stage.tuned.candidate) for stage in stages]
+    if chosen:
+        errors = _advantage(stages[0].unseen, stages[chosen].unseen)
+        return (
+            f"{names[chosen]}: loses {loss[chosen]:.4g} on unseen folds where shared loses "
+            f"{loss[0]:.4g}, by {errors:.1f} standard errors of the difference"
+        )
+    other = 1 + int(np.argmin(loss[1:]))
+    reason = f"{SHARED}: loses {loss[0]:.4g} on unseen folds, {names[other]} {loss[other]:.4g}"
+    if loss[other] < loss[0]:
+        errors = _advantage(stages[0].unseen, stages[other].unseen)
+        reason += f", which is less by {errors:.1f} standard errors of the difference only"
+    return reason
 
 
 class Tuned(NamedTuple):
-    """A candidate, the log penalties (d,) where its tuning ended, and their CV loss."""
+    """A candidate, the log penalties (s,) where its tuning ended, and their CV loss."""
 
     candidate: Candidate
     log_values: np.ndarray
@@ -230,19 +288,39 @@ def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
     return float(gain.mean() / error) if error > 0 else float(np.sign(gain.mean()) * np.inf)
 
 
-def path(criterion: Objective, box: Box, groups: np.ndarray | None) -> Generator[Tuned, None, None]:
-    """Every candidate, tuned from the one before. Raises SolveError as the criterion does."""
-    together = np.zeros(len(box.start), dtype=int)
-    h, scale = _descend(Tied(criterion, together), box, box.start.mean(keepdims=True))
-    h = h[together]
-    yield Tuned(SHARED, h, scale)
+def path(
+    criterion: Objective,
+    box: Box,
+    groups: np.ndarray | None,
+    outputs: int = 1,
+    trying: Trying = lambda what: None,
+) -> Generator[Tuned, None, None]:
+    """Every candidate, tuned from the one before. Raises SolveError as the criterion does.
+
+    One of an own a group or class is tuned from the shared one, and so is the first of a column.
+    """
+    numbers = np.arange(len(box.start)).reshape(-1, outputs)
+    column, output = numbers // outputs, numbers % outputs
+    ways = [(SHARED, np.zeros(numbers.shape, dtype=int))]
     if groups is not None:
-        tied = Tied(criterion, groups)
-        each, value = _descend(tied, box, np.full(tied.size, h[0]))
-        yield Tuned(GROUPED, each[groups], value)
+        ways.append((GROUPED, groups[column]))
+    if outputs > 1:
+        ways.append((PER_CLASS, output))
+    level = box.start.mean()
+    for candidate, number in ways:
+        trying(str(candidate))
+        tied = Tied(criterion, number.ravel())
+        each, value = _descend(tied, box, np.full(tied.size, level))
+        if candidate is SHARED:
+            level, scale = each[0], value
+        yield Tuned(candidate, each[number.ravel()], value)
+    each_column = criterion if outputs == 1 else Tied(criterion, column.ravel())
+    h = np.full(len(numbers), level)
     for strength in STRENGTHS:
-        h, value = _descend(WithPrior(criterion, strength, scale), box, h)
-        yield Tuned(Candidate("per-feature", strength), h, value)
+        candidate = Candidate("per-feature", strength)
+        trying(str(candidate))
+        h, value = _descend(WithPrior(each_column, strength, scale), box, h)
+        yield Tuned(candidate, h[column.ravel()], value)
 
 
 def _descend(objective: Objective, box: Box, start: np.ndarray) -> tuple[np.ndarray, float]:

@@ -54,7 +54,9 @@ class MLflowLogger:
         self._mlflow()
 
     def __call__(self, told: dict[str, Any]) -> None:
-        """Log one point."""
+        """Log one point; what is tried before the first has no number, and is left out."""
+        if told["evaluation"] == 0:
+            return
         metrics = {name: float(value) for name, value in _numbers(told) if math.isfinite(value)}
         self._mlflow().log_metrics(metrics, step=told["evaluation"])
 
@@ -83,7 +85,9 @@ class TensorBoardLogger:
         self._tensorboard()
 
     def __call__(self, told: dict[str, Any]) -> None:
-        """Write one point."""
+        """Write one point; what is tried before the first has no number, and is left out."""
+        if told["evaluation"] == 0:
+            return
         if self._writer is None:
             # Files are named by the second, in which more than one search may begin.
             suffix = f".{uuid.uuid4().hex[:8]}"

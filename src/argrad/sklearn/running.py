@@ -81,6 +81,7 @@ class Run:
     def _told(self) -> dict[str, Any]:
         return {
             **self.record.told(),
+            "trying": None,
             "seconds_left": self.limits.seconds_left(self.record.durations),
         }
 

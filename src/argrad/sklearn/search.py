@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from numbers import Real
@@ -19,7 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
 from argrad.sklearn.combinations import Combination, combinations
-from argrad.sklearn.criterion import Criterion
+from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.data import Data
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
@@ -93,8 +94,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         order, as `GridSearchCV` does.
     callback : called after each point with a dictionary of `evaluation` (from 1), `fits`,
         `seconds`, `seconds_left` (at most, at this pace), `cv_loss`, `gradient_norm`, `params`,
-        `scores`; returning True ends the search.
-    verbose : print a line a point if positive.
+        `scores`; returning True ends the search. Before the first point, while `Auto` decides,
+        `evaluation` is 0, `params` are empty, and `trying` says what is, in words.
+    verbose : print a line a point, and for whatever `Auto` tries, if positive.
 
     Attributes
     ----------
@@ -102,7 +104,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         on scaled columns, its `coef_` mapped back.
     best_params_, best_score_, best_index_ : of the lowest loss F met, or of the lowest sum of F
         and the prior where there is one; the score is −F.
-    granularity_ : 'shared', 'grouped' or 'per-feature', under `Auto` only, as all of these:
+    granularity_ : 'shared', 'grouped', 'per-class' or 'per-feature', under `Auto` only, as all of
+        these:
+    granularity_reason_ : why, in words, with what it loses on unseen folds and what others do.
     prior_strength_ : how strongly the numbers of the columns were drawn together, infinite if
         they are one, see `argrad.sklearn.prior.WithPrior`.
     granularity_results_ : DataFrame of what was compared: `candidate`, `cv_loss`, `unseen_loss`
@@ -251,7 +255,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             return data.folds(place, encoded, chosen, rows)
 
         part = partial(budget.part, number, trail.fits)
-        allowance = Allowance.half_of(part(0, sys.maxsize), budget.fits_each)
+        listen = partial(self._listen_to_settling, trail.fits, budget.start)
+        allowance = Allowance.half_of(part(0, sys.maxsize), budget.fits_each, listen)
         strata = None if encoded.classes is None else data.y
         factors, on_rows = row_factors(place.weights, data.y, encoded.classes)
         settled = settle(
@@ -259,6 +264,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         )
         place, criterion = settled.place, settled.criterion
         limits = part(settled.fits, 12 if criterion.shared else 100)
+        if settled.ended:  # what is known is to be the result
+            limits = replace(limits, evaluations=1)
         units = model.units(criterion.folds.features)
         space = Space({**place.searched, **on_rows}, units, encoded.outputs)
         record = Record(
@@ -287,7 +294,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             return False
         if settled.decision is not None and settled.decision.interrupted:
             self.interrupted_ = True
-        return ended or self.interrupted_
+        return ended or settled.ended
 
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
         """The score of the best estimator: the first of `scoring`, else accuracy, R² or the like.
@@ -327,6 +334,26 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         descent = levelled_descent if penalties and not known else projected_descent
         return descent(low, high, start, self.tol or 1e-4)
 
+    def _listen_to_settling(
+        self, fits: int, begun: float, trying: str, found: Evaluation, allowance: Allowance
+    ) -> Any:
+        """Tell of an evaluation before the first point, after `fits` of searches before."""
+        now = time.perf_counter()
+        told = {
+            "evaluation": 0,
+            "trying": trying,
+            "fits": fits + allowance.used,
+            "seconds": now - begun,
+            "seconds_left": max(allowance.deadline - now, 0.0),
+            "cv_loss": float(np.mean(found.split_losses)),
+            "gradient_norm": float(np.linalg.norm(found.gradient)),
+            "params": {},
+            "scores": {},
+        }
+        if self.verbose > 0 and allowance.first:
+            print(f"trying {trying}: {told['fits']} fits, {told['seconds']:.2f} s", flush=True)
+        return self.callback(told) if self.callback is not None else False
+
     def _listen(self, told: dict[str, Any]) -> Any:
         if self.verbose > 0:
             print(
@@ -338,11 +365,15 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         return self.callback(told) if self.callback is not None else False
 
     def _report(self, trail: Trail, n_splits: int) -> None:
-        for name in ("granularity_", "prior_strength_", "granularity_results_", "optimism_"):
+        for name in (
+            "granularity_", "granularity_reason_", "prior_strength_", "granularity_results_",
+            "optimism_",
+        ):  # fmt: skip
             self.__dict__.pop(name, None)  # that of an earlier fit
         record, decision = trail.best_branch.record, trail.best_branch.settled.decision
         if decision is not None:
             self.granularity_ = decision.chosen.granularity
+            self.granularity_reason_ = decision.reason
             self.prior_strength_ = decision.chosen.prior_strength
             self.granularity_results_ = decision.results
             self.optimism_ = decision.optimism

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import resample
 
 from argrad import SolveError
-from argrad.sklearn.auto import Auto, affordable_rows
+from argrad.sklearn.auto import Auto, PerCoefficient, affordable_rows
 from argrad.sklearn.criteria import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
@@ -18,6 +19,7 @@ from argrad.sklearn.granularity import (
     SHARED,
     BudgetError,
     Decision,
+    EndedError,
     decide,
     restricted,
     undecided,
@@ -38,11 +40,23 @@ _PART, _EACH, _TOL = 1 / 16, 50, 1e-8
 
 @dataclass
 class Allowance:
-    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`."""
+    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`.
+
+    `listen` is told of every evaluation: what is tried, in words, the evaluation, and this, which
+    knows whether it is the `first` of what is tried. The decision ends where it returns True.
+    """
 
     fits: float
     deadline: float
+    listen: Callable[[str, Evaluation, Allowance], Any] = lambda *told: False
     used: int = 0
+    trying: str = ""
+    first: bool = True
+    ended: bool = False
+
+    def begin(self, what: str) -> None:
+        """Say what is tried from now on."""
+        self.trying, self.first = what, True
 
     def spend(
         self, criterion: Callable[[np.ndarray], Evaluation], fits_each: int
@@ -53,15 +67,21 @@ class Allowance:
             if self.used + fits_each > self.fits or time.perf_counter() > self.deadline:
                 raise BudgetError
             self.used += fits_each
-            return criterion(log_values)
+            evaluation = criterion(log_values)
+            self.ended = self.listen(self.trying, evaluation, self) is True
+            self.first = False
+            if self.ended:
+                raise EndedError
+            return evaluation
 
         return counted
 
     @classmethod
-    def half_of(cls, limits: Limits, fits_each: int) -> Allowance:
+    def half_of(cls, limits: Limits, fits_each: int, listen: Any = None) -> Allowance:
         """Half of the fits and of the seconds that a search may take, at `fits_each` a point."""
         seconds = np.inf if limits.seconds is None else limits.start + limits.seconds / 2
-        return cls(fits_each * (limits.evaluations - 1) / 2, seconds)
+        fits = fits_each * (limits.evaluations - 1) / 2
+        return cls(fits, seconds) if listen is None else cls(fits, seconds, listen)
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,8 @@ class Settled:
     """What is tuned: the place with its hyperparameter, its criterion, and where to begin (s,).
 
     `objective` is the criterion, with a prior where the decision was for one. `decision` is None
-    where the user had left nothing to decide; it took `fits` of the model.
+    where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
+    is whether Ctrl-C or a callback wanted no more of it.
     """
 
     place: Place
@@ -78,6 +99,7 @@ class Settled:
     start: np.ndarray
     decision: Decision | None = None
     fits: int = 0
+    ended: bool = False
 
 
 def settle(
@@ -107,7 +129,8 @@ def settle(
         start = criterion.start()
         if criterion.many_rows and criterion.shared:
             start = _from_a_part(place.hyperparameter, criterion, stack, splits, strata, allowance)
-        return Settled(place, criterion, criterion, start, fits=allowance.used)
+        spent = allowance.used, allowance.ended
+        return Settled(place, criterion, criterion, start, None, *spent)
     decision, hyperparameter = _decided(
         place.hyperparameter, model, folds, stack, splits, strata, allowance
     )
@@ -116,9 +139,9 @@ def settle(
     objective: Callable[[np.ndarray], Evaluation] = criterion
     if 0 < decision.chosen.prior_strength < np.inf:
         objective = WithPrior(criterion, decision.chosen.prior_strength, decision.scale)
-    number = hyperparameter.index(folds.features, 1)[:, 0]
+    number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
     start = np.bincount(number, decision.log_values) / np.bincount(number)
-    return Settled(place, criterion, objective, start, decision, allowance.used)
+    return Settled(place, criterion, objective, start, decision, allowance.used, decision.ended)
 
 
 def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
@@ -151,13 +174,14 @@ def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
     start = float(np.clip(few.start()[0], low, high))
     upper = going_back(shared_descent(low - shift, high - shift, start, _TOL))
     counted, best = allowance.spend(few, len(splits)), None
+    allowance.begin("a part of the rows")
     try:
         h = next(upper)
         while True:
             found = counted(h)
             best = found if best is None or found.value < best.value else best
             h = upper.send(found)
-    except (StopIteration, BudgetError, SolveError):
+    except (StopIteration, BudgetError, EndedError, SolveError):
         return criterion.start() if best is None else best.log_values + shift
 
 
@@ -181,15 +205,18 @@ def _among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
 def _decided(auto, model, folds, stack, splits, strata, allowance):
     """The decision, and the hyperparameter that it comes to."""
 
-    def one_a_column(folds: Folds) -> AnyCriterion:
-        return linear_criterion(model, folds, PerFeature(1e-4, 1e4))
+    def one_each(folds: Folds) -> AnyCriterion:
+        kind = PerFeature if targets == 1 else PerCoefficient
+        return linear_criterion(model, folds, kind(1e-4, 1e4))
 
     targets = folds.each[0].target.shape[1]
     n = _count(splits)
     rows = affordable_rows(len(folds.features) * model.outputs(targets), model.squares)
-    box = auto.box(one_a_column(folds).start())
+    box = auto.box(one_each(folds).start())
     if rows == 0:
-        return undecided(box), auto.decided(SHARED, box)
+        number = len(folds.features) * model.outputs(targets)
+        why = f"{number} coefficients are too many to compare what else there is within a minute"
+        return undecided(box, why), auto.decided(SHARED, box)
     drawn = None
     if rows < n:
         drawn = _drawn(n, rows, strata)
@@ -198,8 +225,9 @@ def _decided(auto, model, folds, stack, splits, strata, allowance):
     def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
         all_of_it = chosen is splits and drawn is None
         parts = folds if all_of_it else stack(chosen, drawn)
-        return allowance.spend(one_a_column(parts), len(chosen))
+        return allowance.spend(one_each(parts), len(chosen))
 
     groups = auto.numbers(folds.features)
-    decision = decide(spending, splits, box, groups, min(1.0, rows / n))
+    part = min(1.0, rows / n)
+    decision = decide(spending, splits, box, groups, part, targets, allowance.begin)
     return decision, auto.decided(decision.chosen, box)

@@ -79,7 +79,8 @@ def _search(
     from argrad.sklearn import GradientSearchCV
 
     def tell(evaluation: dict[str, Any]) -> None:
-        progress.step(f"evaluation {evaluation['evaluation']}: CV loss {evaluation['cv_loss']:.5g}")
+        done = evaluation["trying"] or f"evaluation {evaluation['evaluation']}"
+        progress.step(f"{done}: CV loss {evaluation['cv_loss']:.5g}")
 
     search = GradientSearchCV(
         problem.pipeline,
