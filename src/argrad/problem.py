@@ -44,7 +44,7 @@ class Problem(eqx.Module):
         of its nonsmooth term, which makes it a smooth one."""
         if self.nonsmooth is not None and isinstance(pieces, Piece):
             return Problem(OnPiece(self.objective, self.nonsmooth, pieces), self.sense)
-        if self.constraints is None or pieces is None:
+        if self.constraints is None or pieces is None or isinstance(pieces, Piece):
             return self
         return Problem(self.objective, self.sense, self.constraints.on(pieces))
 

@@ -58,9 +58,10 @@ class Status(eqx.Enumeration):
         "with the others. Relax one of them, or, if the problem is not convex, start elsewhere"
     )
     kink: Any = (
-        "ended at a kink: a constraint holds with equality but does not press, so y* has another "
-        "slope on each side and no derivative. argrad.directional gives both, "
-        "adjoint=Barrier(t) a smooth neighbour, and argrad.value the derivative of the value"
+        "ended at a kink: a constraint holds with equality but does not press, or what a nonsmooth "
+        "term holds is about to move, so y* has another slope on each side and no derivative. "
+        "argrad.value gives the derivative of the value; for constraints argrad.directional gives "
+        "both sides and adjoint=Barrier(t) a smooth neighbour"
     )
     dependent: Any = (
         "ended where the gradients of the active constraints depend on each other (LICQ fails), "

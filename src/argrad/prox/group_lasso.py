@@ -86,7 +86,7 @@ def group_lasso(weight: Parameter, groups: PyTree) -> GroupLasso:
     is a usual factor); it may be a function (x, *args) -> either. ValueError for weights that are
     negative or not finite, TypeError for groups that are not integers.
 
-    The support is made of whole groups, on which the norm has curvature: w_g (I − y_g y_gᵀ / ‖y_g‖²)
+    The support is made of whole groups, on which the norm is curved: w_g (I − y_g y_gᵀ / ‖y_g‖²)
     / ‖y_g‖. Kinks are groups about to enter, ‖∂f/∂y_g‖ = w_g at y_g = 0.
 
     Source: Yuan and Lin 2006; Vaiter et al. 2012, arXiv:1205.1481.

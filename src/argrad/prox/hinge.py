@@ -169,8 +169,8 @@ def hinge(weight: Parameter) -> Hinge:
     >>> rows = jnp.array([[2.0, 0.0], [0.0, 4.0], [1.0, 1.0]])  # s_i x_i
     >>> half = lambda a, C: jnp.sum((a @ rows) ** 2) / 2
     >>> dual = ag.argmin(half, nonsmooth=ag.prox.hinge(lambda C: C).dual())
-    >>> (dual(0.25, jnp.zeros(3)) @ rows).round(3)
-    Array([0.75, 0.25], dtype=float32)
+    >>> (dual(0.2, jnp.zeros(3)) @ rows).round(3)
+    Array([0.5 , 0.25], dtype=float32)
     """
     check_nonnegative(weight, "hinge: weight")
     return Hinge(weight)

@@ -63,11 +63,12 @@ def l1(weight: Parameter) -> L1:
 
     >>> import jax, jax.numpy as jnp, argrad as ag
     >>> b = jnp.array([3.0, -1.0, 0.25])
-    >>> sparse = ag.argmin(lambda y, x: jnp.sum((y - b) ** 2) / 2, nonsmooth=ag.prox.l1(lambda x: x))
+    >>> fit = lambda y, x: jnp.sum((y - b) ** 2) / 2
+    >>> sparse = ag.argmin(fit, nonsmooth=ag.prox.l1(lambda x: x))
     >>> sparse(0.5, jnp.zeros(3))
     Array([ 2.5, -0.5,  0. ], dtype=float32)
-    >>> jax.jacobian(sparse)(0.5, jnp.zeros(3))
-    Array([-1.,  1.,  0.], dtype=float32)
+    >>> print(jax.jacobian(sparse)(0.5, jnp.zeros(3)))
+    [-1.  1.  0.]
     """
     check_nonnegative(weight, "l1: weight")
     return L1(weight)

@@ -93,7 +93,7 @@ class Proximable(eqx.Module):
 
 
 class OnPiece(eqx.Module):
-    """f + g on a piece of g, and ½ ‖·‖² across it: a smooth function of y, to be used in place of f,
+    """f + g on a piece of g, and ½ ‖·‖² across it: a smooth function of y, to be used for f,
     whose minimum is where that of f + g is as long as y* stays on the piece.
 
     With P the projection on the directions of the piece and b its point `held`, it is

@@ -37,6 +37,7 @@ class CompositeOutcome(Outcome):
 
     pieces: Piece
     margins: Array
+    factor: Inverse  # type: ignore[assignment]
     rows: Rows
 
 
@@ -74,7 +75,7 @@ def _minimum(objective, term: Proximable, v, max_steps: int):
         return newton_step(objective, term, piece, y, residual)
 
     separable = term.separable and term.convex and v.size > sizes(v.size)[0]
-    settled, rounds = jnp.array(False), 0
+    settled, rounds = jnp.array(False), jnp.array(0)
     y = term.prox(v, jnp.finfo(v.dtype).eps * jnp.ones((), v.dtype))
     if separable:
         working = on_working_sets(objective, term, v)

@@ -17,8 +17,8 @@ _CALLS = ("jit", "pjit", "closed_call")
 
 
 class LinearProducts(NamedTuple):
-    """f(v) = outer(products, v) with products[i] = matrices[i] · v, of arrays of shape (..., d, ...)
-    whose axis `axes[i]` is that of v. `direct` says whether v is used beside them."""
+    """f(v) = outer(products, v) with products[i] = matrices[i] · v, of arrays (..., d, ...) whose
+    axis `axes[i]` is that of v. `direct` says whether v is used beside them."""
 
     outer: Callable[[list[Array], Vector], Scalar]
     products: list[Array]

@@ -2,7 +2,7 @@
 
 After finitely many proximal steps y is on the piece of the solution, if that is no kink, and the
 problem is smooth there: Newton's method takes it to rounding and leaves the factor that
-differentiates it. A Newton step that lands elsewhere or no lower is followed by more proximal steps.
+differentiates it. After a Newton step that lands elsewhere or no lower come more proximal steps.
 
 Source: Hare and Lewis 2004 for the identification; Bareilles, Iutzeler and Malick 2023 for the
 alternation.
@@ -92,7 +92,7 @@ def proximal_newton(
 
         one = jnp.ones((), y.dtype)
         alpha, trial, gradient, low = lax.while_loop(refused, halve, (one, *look(one)))
-        y, force = (jnp.where(low, a, b) for a, b in ((trial, gradient), (y, force)))
+        y, force = (jnp.where(low, a, b) for a, b in ((trial, y), (gradient, force)))
         there = term.piece(y)
         margin = jnp.min(term.margins(y, -force, 1 / lipschitz, there), initial=jnp.inf)
         settled = low & (alpha == 1) & there.same(piece) & (margin >= -tol)
@@ -112,6 +112,7 @@ def proximal_newton(
         done = settled & ((step_norm <= target * size) | floor)
         standing = jnp.where(done, CONVERGED, GOING)
         finite = jnp.isfinite(size) & jnp.isfinite(gradient_norm) & jnp.isfinite(step_norm)
+        finite &= ~jnp.isnan(margin)
         standing = jnp.where(finite, standing, NONFINITE)
         standing = jnp.where(size > limit, UNBOUNDED, standing)
         burst = jnp.where(settled, now.burst, jnp.minimum(2 * now.burst, _MOST))
