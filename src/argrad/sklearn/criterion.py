@@ -309,18 +309,31 @@ def _natural_log_penalty(folds: Folds, model: Model) -> np.ndarray:
     Penalties mean something in comparison with these only; they follow every change of units. A
     column that does not vary is given the mean of the others.
     """
-    if folds.one_design:  # one pass over the rows then serves all folds
-        weights = [_loss_curvature(fold, model) for fold in folds.each]
-        centre = np.mean([fold.design.centre for fold in folds.each], axis=0)
-        design = replace(folds.each[0].design, centre=centre)
-        natural = design.squares(np.mean(weights, axis=0))
+    weights = [_loss_curvature(fold, model) for fold in folds.each]
+    if folds.one_design:
+        natural = _squares_of_all(folds, weights)
     else:
-        each = [fold.design.squares(_loss_curvature(fold, model)) for fold in folds.each]
-        natural = np.mean(each, axis=0)
+        each = zip(folds.each, weights, strict=True)
+        natural = np.mean([fold.design.squares(weight) for fold, weight in each], axis=0)
     varies = natural > 0
     if not varies.any():
         return np.zeros(natural.shape)
     return np.log(np.where(varies, natural, natural[varies].mean()))
+
+
+def _squares_of_all(folds: Folds, weights: list[np.ndarray]) -> np.ndarray:
+    """The mean over folds of `design.squares(weight)` (d, t), in two passes over rows in common.
+
+    Σ r (x − c)² = Σ r (x − c̄)² − 2 (c − c̄) Σ r (x − c̄) + (c − c̄)² Σ r, for the mean c̄ of centres.
+    """
+    centres = [fold.design.centre for fold in folds.each]
+    design = replace(folds.each[0].design, centre=np.mean(centres, axis=0))
+    natural = design.squares(np.mean(weights, axis=0))
+    crosses = design.transposed_times(design.ones[:, None] * np.hstack(weights))
+    for centre, cross in zip(centres, np.split(crosses, len(centres), axis=1), strict=True):
+        away = (centre - design.centre)[:, None]
+        natural += (away**2 * cross[-1] - 2 * away * cross[:-1]) / len(centres)
+    return np.maximum(natural, 0.0)
 
 
 def _loss_curvature(fold: Fold, model: Model) -> np.ndarray:
