@@ -280,5 +280,5 @@ def test_the_reason_names_both_numbers():
     X, y = regression(np.random.default_rng(1), 60, 15, 15, 6.0)
     kept = decided(X, y)
     losses = kept.results["unseen_loss"]
-    assert kept.reason.startswith(f"shared: loses {losses[0]:.4g} on unseen folds, per-feature")
+    assert kept.reason.startswith(f"shared: loses {losses[0]:.4g} on unseen folds; per-feature")
     assert f"{losses[1:].min():.4g}" in kept.reason

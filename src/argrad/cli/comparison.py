@@ -14,6 +14,7 @@ from argrad.report.searches.outcome import IN_WORDS, SearchOutcome
 GRANULARITIES = {
     "shared": "one shared penalty",
     "grouped": "one penalty per group",
+    "per-class": "one penalty per class",
     "per-feature": "one penalty per feature",
 }
 
@@ -60,7 +61,8 @@ def _print_decision(decided: SearchOutcome, loss_name: str, console: Console) ->
     say = lambda text: console.print(text, highlight=False, soft_wrap=True)
     candidates = decided.candidates
     if candidates is None or candidates["unseen_loss"].isna().all():
-        say("\nThe granularity was not compared, for want of time, fits or folds.")
+        say("\nThe granularity was not compared.")
+        say(f"Why {escape(decided.reason or '')}.")
         return
     say(f"\nGranularity, decided on folds that the tuning had not seen ({loss_name}):")
     table = Table()
@@ -76,12 +78,8 @@ def _print_decision(decided: SearchOutcome, loss_name: str, console: Console) ->
             f"{row['unseen_loss'] - row['cv_loss']:+.4g}",
         )
     console.print(table)
-    if len(candidates) == 1:
-        say(
-            "More penalties were not measured: they would hardly lower even the CV loss, or "
-            "had no\nsolution, or no time was left."
-        )
     say(f"Chosen: {GRANULARITIES[decided.granularity]}.")
+    say(f"Why {escape(decided.reason or '')}.")
 
 
 def _table(result: TuneResult) -> Table:

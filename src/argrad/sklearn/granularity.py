@@ -235,7 +235,7 @@ def _reason(stages: list[_Stage], chosen: int) -> str:
             f"{loss[0]:.4g}, by {errors:.1f} standard errors of the difference"
         )
     other = 1 + int(np.argmin(loss[1:]))
-    reason = f"{SHARED}: loses {loss[0]:.4g} on unseen folds, {names[other]} {loss[other]:.4g}"
+    reason = f"{SHARED}: loses {loss[0]:.4g} on unseen folds; {names[other]}, {loss[other]:.4g}"
     if loss[other] < loss[0]:
         errors = _advantage(stages[0].unseen, stages[other].unseen)
         reason += f", which is less by {errors:.1f} standard errors of the difference only"

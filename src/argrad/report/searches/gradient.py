@@ -113,4 +113,5 @@ def _search(
         history=search.history_,
         interrupted=bool(search.interrupted_),
         candidates=getattr(search, "granularity_results_", None),
+        reason=getattr(search, "granularity_reason_", None),
     )

@@ -29,9 +29,9 @@ class SearchOutcome:
     `fits` counts every fit of the model, the final one on all training rows included; `seconds`
     is wall time, that final fit included; `cv_loss` is the mean over folds of the validation
     loss; `history` has one row an evaluation with the columns fits, seconds, cv_loss (all at
-    that point) and one for each parameter. `granularity` is shared, grouped or per-feature. Of
-    a search that decided on it, `candidates` has a row for each that was compared, with the columns
-    candidate, cv_loss, unseen_loss, standard_error.
+    that point) and one for each parameter. `granularity` is shared, grouped, per-class or
+    per-feature. Of a search that decided on it, `candidates` has a row for each that was compared,
+    with the columns candidate, cv_loss, unseen_loss, standard_error, and `reason` says why.
     """
 
     name: str
@@ -46,6 +46,7 @@ class SearchOutcome:
     history: pd.DataFrame
     interrupted: bool = False
     candidates: pd.DataFrame | None = None
+    reason: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """The outcome as JSON knows it."""
@@ -61,6 +62,7 @@ class SearchOutcome:
         }
         if self.candidates is not None:
             content["candidates"] = [_plain_row(row) for row in self.candidates.to_dict("records")]
+            content["reason"] = self.reason
         return content
 
 
