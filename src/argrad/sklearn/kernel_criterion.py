@@ -93,11 +93,11 @@ class KernelCriterion:
     def start(self) -> np.ndarray:
         """Where to begin, h (s,): where the kernel neither tells all rows apart nor none."""
         gram, squares = self._products[0]
-        extent = (squares if self.model.kernel == "rbf" else np.diag(gram)).mean()
+        extent = (squares if self.model.kernel.name == "rbf" else np.diag(gram)).mean()
         gamma = 1.0 / extent if extent > 0 else 1.0
         used = gamma if "gamma" in self._numbers else self._gamma
         diagonals = np.diag(gram), np.diag(squares)
-        alpha = _START * np.mean(np.abs(self.model.kernels(*diagonals, used)[0])) or 1.0
+        alpha = _START * np.mean(np.abs(self.model.kernel.jets(*diagonals, used, 0)[0])) or 1.0
         at = {"alpha": np.log(alpha), "gamma": np.log(gamma)}
         parts = [np.full(len(part), at[name]) for name, part in self._numbers.items()]
         return np.concatenate(parts)
@@ -146,7 +146,8 @@ class KernelCriterion:
 
         def kernels(rows: np.ndarray) -> list[np.ndarray]:
             part = np.ix_(rows, train)
-            return self.model.kernels(products.gram[part], products.squares[part], gamma)
+            both = products.gram[part], products.squares[part]
+            return self.model.kernel.jets(*both, gamma, 2)
 
         system = [root[:, None] * kernel * root for kernel in kernels(train)]
         across = [kernel * root for kernel in kernels(valid)]
@@ -180,7 +181,7 @@ class KernelCriterion:
         alpha, gamma = self._settings(h, fold.target.shape[1])
         part = np.ix_(used, used)
         gram, squares = self._products[0]
-        kernels = self.model.kernels(gram[part], squares[part], gamma)
+        kernels = self.model.kernel.jets(gram[part], squares[part], gamma, 2)
         system = [root[:, None] * kernel * root for kernel in kernels]
         b = root[:, None] * fold.target[used]
         whole = self._empty(len(used), len(alpha))

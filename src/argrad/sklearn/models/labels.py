@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from argrad.sklearn.models.base import refuse
+
+# None, "balanced", or pairs of a label and its weight: hashable, so that criteria are kept by it.
+ClassWeight = str | tuple[tuple[Any, float], ...] | None
 
 
 def as_labels(y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -39,3 +46,32 @@ def as_labels(y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
             "for regression, or convert y to labels."
         )
     return classes, codes
+
+
+def as_class_weight(estimator: Any) -> ClassWeight:
+    """The setting `class_weight` of an estimator; ValueError for none that scikit-learn has."""
+    given = estimator.class_weight
+    if given is None or given == "balanced":
+        return given
+    if not isinstance(given, dict):
+        refuse(
+            estimator,
+            "class_weight",
+            "it is none that scikit-learn has",
+            "Set it to None, 'balanced', or a dictionary of a weight a label.",
+        )
+    return tuple(given.items())
+
+
+def by_position(class_weight: ClassWeight, classes: np.ndarray) -> ClassWeight:
+    """With the position of each class instead of its label; ValueError for unknown labels."""
+    if class_weight is None or isinstance(class_weight, str):
+        return class_weight
+    given = dict(class_weight)
+    unknown = [label for label in given if label not in classes.tolist()]
+    if unknown:
+        raise ValueError(
+            f"class_weight names {unknown[0]!r}, but the classes in y are "
+            f"{', '.join(repr(each) for each in classes.tolist())}: leave it out."
+        )
+    return tuple((c, given.get(label, 1.0)) for c, label in enumerate(classes.tolist()))

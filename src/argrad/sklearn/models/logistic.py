@@ -13,7 +13,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from argrad.sklearn.models.base import Encoded, Model, refuse
 from argrad.sklearn.models.judging import OF_CLASSES
-from argrad.sklearn.models.labels import as_labels
+from argrad.sklearn.models.labels import ClassWeight, as_class_weight, as_labels, by_position
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LogisticModel(Model):
     "balanced", or pairs of a label and its weight.
     """
 
-    class_weight: str | tuple[tuple[Any, float], ...] | None = None
+    class_weight: ClassWeight = None
 
     estimator = LogisticRegression
     parameter = "C"
@@ -47,27 +47,14 @@ class LogisticModel(Model):
             refuse(estimator, "solver", why, "Set solver='lbfgs' or 'newton-cholesky'.")
         if estimator.solver == "liblinear" and estimator.dual:
             refuse(estimator, "dual", "the primal problem is solved", "Set dual=False.")
-        return cls(_hashable(estimator))
+        return cls(as_class_weight(estimator))
 
     def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         classes, codes = as_labels(y, "LogisticRegression")
-        weights = self._by_class(classes)
+        weights = by_position(self.class_weight, classes)
         if len(classes) == 2:
             return LogisticModel(weights), Encoded(codes[:, None].astype(float), classes)
         return MultinomialModel(weights), Encoded(np.eye(len(classes))[codes], classes)
-
-    def _by_class(self, classes: np.ndarray) -> str | tuple[tuple[Any, float], ...] | None:
-        """`class_weight` by the position of each class instead of its label."""
-        if self.class_weight is None or isinstance(self.class_weight, str):
-            return self.class_weight
-        given = dict(self.class_weight)
-        unknown = [label for label in given if label not in classes.tolist()]
-        if unknown:
-            raise ValueError(
-                f"class_weight names {unknown[0]!r}, but the classes in y are "
-                f"{', '.join(repr(each) for each in classes.tolist())}: leave it out."
-            )
-        return tuple((c, given.get(label, 1.0)) for c, label in enumerate(classes.tolist()))
 
     def row_weights(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         codes = self._codes(target)
@@ -104,21 +91,6 @@ class LogisticModel(Model):
     def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         del target
         return (expit(z) * expit(-z))[..., None]
-
-
-def _hashable(estimator: Any) -> str | tuple[tuple[Any, float], ...] | None:
-    """The setting `class_weight`, as something that compiled criteria can be kept by."""
-    given = estimator.class_weight
-    if given is None or given == "balanced":
-        return given
-    if not isinstance(given, dict):
-        refuse(
-            estimator,
-            "class_weight",
-            "it is none that scikit-learn has",
-            "Set it to None, 'balanced', or a dictionary of a weight a label.",
-        )
-    return tuple(given.items())
 
 
 def _weighed(weight: np.ndarray) -> dict[str, np.ndarray]:
