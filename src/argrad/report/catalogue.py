@@ -101,6 +101,10 @@ CATALOGUE = (
 # The models that a search tunes in Python alone: by estimator, what is tuned in which granularity.
 IN_PYTHON: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "KernelRidge": {"alpha": ("Shared", "PerClass"), "gamma": ("Shared",)},
+    "SVC": {"C": ("Shared",), "gamma": ("Shared",)},
+    "SVR": {"C": ("Shared",), "gamma": ("Shared",), "epsilon": ("Shared",)},
+    "LinearSVC": {"C": ("Shared",)},
+    "LinearSVR": {"C": ("Shared",), "epsilon": ("Shared",)},
     "MLPRegressor": {"alpha": ("Shared", "PerLayer", "Grouped")},
     "MLPClassifier": {"alpha": ("Shared", "PerLayer", "Grouped")},
 }

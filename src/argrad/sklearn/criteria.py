@@ -12,8 +12,10 @@ from argrad.sklearn.folds import Folds
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.kernel_criterion import KernelCriterion
 from argrad.sklearn.leave_one_out import LeaveOneOutRidge
+from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
+from argrad.sklearn.models.margins import MarginModel
 from argrad.sklearn.models.trained import Trained
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.space import Space
@@ -45,6 +47,8 @@ def criterion_of(model: Tunable, folds: Folds, space: Space) -> AnyCriterion:
     """The criterion of a model that is not linear."""
     if isinstance(model, KernelRidgeModel):
         return KernelCriterion(model, folds, space)
+    if isinstance(model, MarginModel):
+        return MarginCriterion(model, folds, space)
     assert isinstance(model, Trained)
     return TrainedCriterion(model, folds, space)
 
@@ -67,7 +71,7 @@ def fit_model(
     sample_weight: np.ndarray | None,
 ) -> None:
     """Fit scikit-learn's estimator `final` of such a model, its hyperparameters at `values`."""
-    if isinstance(model, KernelRidgeModel):
+    if isinstance(model, KernelRidgeModel | MarginModel):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         plain = {name: float(each) if each.ndim == 0 else each for name, each in values.items()}
         final.set_params(**plain).fit(X, y, **weights)

@@ -22,7 +22,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from argrad import SolveError
 from argrad.sklearn.criterion import Evaluation
-from argrad.sklearn.folds import Fold, Folds
+from argrad.sklearn.designs import Matrix
+from argrad.sklearn.folds import Folds
 from argrad.sklearn.leave_one_out import left_out_rows
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.space import Space
@@ -39,8 +40,7 @@ class Products(NamedTuple):
     squares: np.ndarray
 
     @classmethod
-    def of(cls, fold: Fold) -> Products:
-        X = fold.design.columns
+    def of(cls, X: Matrix) -> Products:
         gram = (X @ X.T).toarray() if sparse.issparse(X) else X @ X.T
         norms = np.diag(gram)
         squares = np.maximum(norms[:, None] + norms[None, :] - 2 * gram, 0.0)
@@ -71,7 +71,7 @@ class KernelCriterion:
 
     def __post_init__(self) -> None:
         kept = self.folds.each[:1] if self.folds.one_design else self.folds.each
-        self._products = [Products.of(fold) for fold in kept]
+        self._products = [Products.of(fold.design.columns) for fold in kept]
         self._left_out = left_out_rows(self.folds)
         self._numbers = self.space.parts(np.arange(self.size))
         self._positions = self.space.positions()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -51,13 +51,21 @@ class Outcome(NamedTuple):
         return {name: float(value) for name, value in found.items()}
 
 
-def solve(
-    kernel: Kernel, products: Products, problem: Problem, values: Mapping[str, float], signed: bool
+def solve_dual(
+    kernel: Kernel,
+    products: Products,
+    problem: Problem,
+    values: Mapping[str, float],
+    signed: bool,
+    guess: Callable[[Dual], np.ndarray] | None = None,
 ) -> Outcome:
-    """Fit the problem by libsvm, and polish. Raises `DualError` where there is no solution."""
+    """Fit the problem by libsvm, and polish. Raises `DualError` where there is no solution.
+
+    With a `guess` of β, a function of the dual, there is no intercept, and libsvm is not asked.
+    """
     order = 1 if kernel.has_width else 0
 
-    def jets(rows: np.ndarray) -> list[np.ndarray]:
+    def jets(rows: np.ndarray) -> list[Any]:
         part = np.ix_(rows, problem.train)
         gram, squares = products.gram[part], products.squares[part]
         found = kernel.jets(gram, squares, values.get("gamma", 1.0), order)
@@ -68,8 +76,9 @@ def solve(
     low, high = -bound, bound
     if signed:
         low, high = np.where(t > 0, 0.0, low), np.where(t > 0, high, 0.0)
-    dual = Dual(inner, t, low, high, values.get("epsilon", 0.0), True)
-    solution = polish(dual, _rough(dual, bound, signed))
+    dual = Dual(inner, t, low, high, values.get("epsilon", 0.0), guess is None)
+    beta = _rough(dual, bound, signed) if guess is None else guess(dual)
+    solution = polish(dual, beta)
     outcome = across @ solution.beta + solution.intercept
     return Outcome(outcome, solution, across, moved, moved_across)
 

@@ -27,6 +27,7 @@ from argrad.sklearn.fitting import Fitting
 from argrad.sklearn.folds import Folds, Split
 from argrad.sklearn.inputs import as_weights, checked
 from argrad.sklearn.limits import Budget
+from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.place import Place, find_place
 from argrad.sklearn.results import Record
 from argrad.sklearn.routing import route_fit, route_score, router_of
@@ -38,7 +39,13 @@ from argrad.sklearn.space import Space
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.trail import Branch, Trail
-from argrad.sklearn.upper import Upper, levelled_descent, projected_descent, shared_descent
+from argrad.sklearn.upper import (
+    Upper,
+    levelled_descent,
+    projected_descent,
+    scanned_descent,
+    shared_descent,
+)
 
 
 class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -329,6 +336,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if settled.criterion.shared:
             bounds = float(low[0]), float(high[0])
             return shared_descent(*bounds, float(start[0]), self.tol or 1e-8)
+        if isinstance(settled.criterion, MarginCriterion):  # no smoother than its kinks
+            points = [start + shift for shift in settled.shifts] or [start]
+            return scanned_descent(low, high, points, self.tol or 1e-3)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
         known = settled.decision is not None
         descent = levelled_descent if penalties and not known else projected_descent

@@ -26,6 +26,7 @@ from argrad.sklearn.granularity import (
 )
 from argrad.sklearn.hyperparameters import PerFeature, Shared
 from argrad.sklearn.limits import Limits
+from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.place import Place
 from argrad.sklearn.prior import WithPrior
@@ -90,7 +91,8 @@ class Settled:
 
     `objective` is the criterion, with a prior where the decision was for one. `decision` is None
     where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
-    is whether Ctrl-C or a callback wanted no more of it.
+    is whether Ctrl-C or a callback wanted no more of it. `shifts` of the start are points to be
+    looked at before a descent from the best of them.
     """
 
     place: Place
@@ -100,6 +102,7 @@ class Settled:
     decision: Decision | None = None
     fits: int = 0
     ended: bool = False
+    shifts: Sequence[np.ndarray] = ()
 
 
 def settle(
@@ -157,7 +160,8 @@ def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[st
         else kind
         for name, kind in tuned.items()
     }
-    return Settled(replace(place, tuned=ranges), criterion, criterion, start)
+    shifts = criterion.shifts() if isinstance(criterion, MarginCriterion) else ()
+    return Settled(replace(place, tuned=ranges), criterion, criterion, start, shifts=shifts)
 
 
 def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):

@@ -85,7 +85,7 @@ class Trail:
             ours.begin_with(theirs)
         if before.space.names != space.names:
             return settled
-        return replace(settled, start=before.record.best.log_values)
+        return replace(settled, start=before.record.best.log_values, shifts=())
 
     def choices(self) -> dict[str, list[Any]]:
         """Of each discrete hyperparameter the values that were searched, in their order."""

@@ -9,10 +9,12 @@ from argrad.sklearn.models.base import Encoded, Model, Tunable
 from argrad.sklearn.models.gamma import GammaModel
 from argrad.sklearn.models.huber import HuberModel
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
+from argrad.sklearn.models.linear_svm import LinearSVCModel, LinearSVRModel
 from argrad.sklearn.models.logistic import LogisticModel
 from argrad.sklearn.models.mlp import ClassifierModel, RegressorModel
 from argrad.sklearn.models.poisson import PoissonModel
 from argrad.sklearn.models.ridge import RidgeModel
+from argrad.sklearn.models.svm import SVCModel, SVRModel
 from argrad.sklearn.models.tweedie import TweedieModel
 
 MODELS: tuple[type[Tunable], ...] = (
@@ -23,6 +25,10 @@ MODELS: tuple[type[Tunable], ...] = (
     TweedieModel,
     HuberModel,
     KernelRidgeModel,
+    SVCModel,
+    SVRModel,
+    LinearSVCModel,
+    LinearSVRModel,
     RegressorModel,
     ClassifierModel,
 )

@@ -88,7 +88,9 @@ class MarginModel(Tunable):
         return self.losses[self.judged or self.criterion]
 
     def judged_by(self, name: str | None) -> Tunable:
-        others = {key: value for key, value in self.losses.items() if key != self.criterion}
+        others: dict[str, Any] = {
+            key: value for key, value in self.losses.items() if key != self.criterion
+        }
         named(self.criterion, others, name, self.estimator.__name__)
         return replace(self, judged=name)
 
@@ -143,6 +145,7 @@ class OfClasses(MarginModel):
                 "StratifiedKFold, fewer folds, or leave out rare classes."
             )
         cost = rows.training * self.multiples(codes, rows, count)
+        kinds: list[tuple[tuple[int, ...], tuple[int]]]
         if count == 2:
             kinds = [((0,), (1,))]
         elif self.pairs:
