@@ -145,3 +145,9 @@ def test_errors(rng):
         jax.hessian(ag.black_box(lambda x: x**2, scale=1.0, budget=10))(1.0)
     with pytest.raises(Exception, match="the function returned"):
         ag.black_box(lambda x: np.ones(2), scale=1.0, budget=10)(1.0)
+
+
+def test_a_seed_may_be_traced():
+    box = ag.black_box(lambda x: float(np.sum(x**2)), scale=0.1, budget=20)
+    x = jnp.array([1.0, 2.0])
+    np.testing.assert_allclose(jax.jit(box)(x, 3), box(x, 3))

@@ -151,8 +151,9 @@ class ApproximateInverse(SymmetricSolver):
 
 
 def random_key(key: int | Array) -> Array:
-    """A key as it is, or the one that a seed stands for."""
-    return jax.random.key(key) if isinstance(key, int) else key
+    """A key as it is, or the one that a seed, traced or not, stands for."""
+    seed = isinstance(key, int) or (key.ndim == 0 and jnp.issubdtype(key.dtype, jnp.integer))
+    return jax.random.key(key) if seed else key
 
 
 def require(owner: Any, name: str, holds: bool, needs: str) -> None:
