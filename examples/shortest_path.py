@@ -86,7 +86,7 @@ def learn(known: Maps) -> np.ndarray:
     descent = optax.adam(RATE)
     weights = jnp.concatenate([jnp.ones(1), jnp.zeros(FEATURES)])
     state = descent.init(weights)
-    features, paths = (jnp.asarray(a, jnp.float32) for a in (known.features, known.paths))
+    features, paths = (jnp.asarray(a, float) for a in (known.features, known.paths))
     for key in jax.random.split(jax.random.key(0), STEPS):
         weights, state = step(weights, state, features, paths, key, descent)
     return np.asarray(weights, float)
