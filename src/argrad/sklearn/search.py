@@ -66,7 +66,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     Parameters
     ----------
     estimator : Ridge (of one target or several), LogisticRegression, PoissonRegressor,
-        GammaRegressor, TweedieRegressor, HuberRegressor, KernelRidge, MLPRegressor,
+        GammaRegressor, TweedieRegressor, HuberRegressor, KernelRidge, SVC, SVR,
+        LinearSVC, LinearSVR, MLPRegressor,
         MLPClassifier, or what `from_objective` makes; alone or as the last step of a Pipeline.
         The steps before are fitted on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
@@ -80,7 +81,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         positions (train, validation), of which one is enough.
     criterion : the name of the loss of validation rows that is lowered, None for the estimator's
         own: "log_loss", or "brier_score" for classifiers; "mean_squared_error" for all regressors;
-        "half_mean_deviance" for those with a deviance, and "huber_loss" for HuberRegressor.
+        "half_mean_deviance" for those with a deviance, and "huber_loss" for HuberRegressor;
+        "squared_hinge_loss" or "logistic_loss" of the margins for SVC and LinearSVC.
     scoring : scores to report, as in `GridSearchCV`: the name of a scorer, a callable, or a list
         or dictionary of several. They neither steer the search nor choose its best point. At
         every point scikit-learn fits the estimator on the training rows of each fold once more
