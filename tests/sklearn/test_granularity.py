@@ -144,6 +144,8 @@ def test_the_lowest_mean_unless_the_shared_one_is_about_as_good(rng):
     assert choose(np.array([shared, shared - gain - 0.49 * error])) == 0
     assert choose(np.array([shared, shared - gain - 0.51 * error])) == 1
     assert choose(np.array([shared[:1], shared[:1] - 1.0])) == 0
+    assert choose(np.array([shared, shared - gain - 1.9 * error]), doubt=2.0) == 0
+    assert choose(np.array([shared, shared - gain - 2.1 * error]), doubt=2.0) == 1
 
 
 class Valley:

@@ -25,8 +25,9 @@ from argrad.sklearn.upper import Failure, going_back, projected_descent
 
 # Strengths of the prior, strongest first: each is tuned from the solution of the one before.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
-# More freedom has to beat the shared penalty by this part of the difference's standard error.
-_DOUBT = 0.5
+# More freedom has to beat the shared penalty by this part of the difference's standard error; of
+# classifiers by more, since a log loss has a long tail, which few folds seldom show.
+DOUBT, DOUBT_OF_CLASSES = 0.5, 3.0
 # A candidate this many standard errors of the difference worse than the best ends the path.
 _CLEAR = 2.0
 # A part of the CV loss that nobody would miss. What freedom gains in the CV loss is the most that
@@ -123,11 +124,11 @@ def restricted(splits: Sequence[Split], rows: np.ndarray) -> list[Split]:
     return [(train, valid) for train, valid in kept if len(train) and len(valid)]
 
 
-def choose(unseen: np.ndarray) -> int:
+def choose(unseen: np.ndarray, doubt: float = DOUBT) -> int:
     """Which row of losses (candidates, folds) to take, the first being the shared penalty's.
 
-    The one of lowest mean, but the first unless that beats it by more than half the standard
-    error of the difference between them, taken over the folds. Of fewer than two folds nothing
+    The one of lowest mean, but the first unless that beats it by more than `doubt` standard
+    errors of the difference between them, taken over the folds. Of fewer than two folds nothing
     can be said.
 
     >>> shared, better, worse = [1.0, 2.0, 3.0], [0.8, 1.7, 2.8], [1.1, 2.0, 3.0]
@@ -139,7 +140,7 @@ def choose(unseen: np.ndarray) -> int:
     if unseen.shape[1] < 2:
         return 0
     best = int(np.argmin(unseen.mean(axis=1)))
-    return best if _advantage(unseen[0], unseen[best]) > _DOUBT else 0
+    return best if _advantage(unseen[0], unseen[best]) > doubt else 0
 
 
 def decide(
@@ -150,12 +151,14 @@ def decide(
     part: float = 1.0,
     outputs: int = 1,
     trying: Trying = lambda what: None,
+    doubt: float = DOUBT,
 ) -> Decision:
     """Choose between one penalty, one a group, one a class, and one a column with a prior.
 
     `criterion_for` makes the criterion in h (d m,) of some splits, for m `outputs` of each of d
     columns; `groups` (d,) holds the number of each column's group, or is None; `part` is that of
-    all rows which the splits are made of; `trying` is told what is tuned next.
+    all rows which the splits are made of; `trying` is told what is tuned next; `doubt` is that of
+    `choose`.
 
     Where even the CV loss hardly gains by freedom, or would not on all rows, the shared penalty is
     taken. Otherwise the splits without a fold go through the candidates together, from
@@ -202,8 +205,10 @@ def decide(
             hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
             if hurts and tuned.candidate.granularity == "per-feature":
                 break
-    except (BudgetError, SolveError):
+    except BudgetError:
         pass
+    except SolveError as error:
+        stopped = f"with more freedom a fold had no solution ({error})" if stages else f"{error}"
     except EndedError:
         ended = True
     except KeyboardInterrupt:
@@ -212,7 +217,7 @@ def decide(
         start = candidates[0].log_values if candidates else box.start
         return undecided(replace(box, start=start), stopped, interrupted, ended)
     table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
-    number = choose(np.array([stage.unseen for stage in stages]))
+    number = choose(np.array([stage.unseen for stage in stages]), doubt)
     chosen, scale = stages[number].tuned, stages[0].tuned.cv_loss
     reason = _reason(stages, number) if len(stages) > 1 else f"{SHARED}: {stopped}"
     return Decision(chosen.candidate, chosen.log_values, scale, table, reason, interrupted, ended)

@@ -16,6 +16,8 @@ from argrad.sklearn.criteria import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
 from argrad.sklearn.granularity import (
+    DOUBT,
+    DOUBT_OF_CLASSES,
     SHARED,
     BudgetError,
     Decision,
@@ -233,5 +235,6 @@ def _decided(auto, model, folds, stack, splits, strata, allowance):
 
     groups = auto.numbers(folds.features)
     part = min(1.0, rows / n)
-    decision = decide(spending, splits, box, groups, part, targets, allowance.begin)
+    doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
+    decision = decide(spending, splits, box, groups, part, targets, allowance.begin, doubt)
     return decision, auto.decided(decision.chosen, box)
