@@ -101,6 +101,8 @@ CATALOGUE = (
 # The models that a search tunes in Python alone: by estimator, what is tuned in which granularity.
 IN_PYTHON: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "KernelRidge": {"alpha": ("Shared", "PerClass"), "gamma": ("Shared",)},
+    "Lasso": {"alpha": ("Shared", "Grouped", "PerFeature")},
+    "ElasticNet": {"alpha": ("Shared",), "l1_ratio": ("Shared",)},
     "SVC": {"C": ("Shared",), "gamma": ("Shared",)},
     "SVR": {"C": ("Shared",), "gamma": ("Shared",), "epsilon": ("Shared",)},
     "LinearSVC": {"C": ("Shared",)},

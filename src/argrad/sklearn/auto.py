@@ -17,6 +17,8 @@ _RATIO = 1e5
 # Entries of a design up to which a decision, some 500 evaluations, takes about half a minute; and
 # rows times columns squared, where a few passes over all rows are all that is needed.
 _ENTRIES, _SQUARES = 160_000, 300_000_000
+# Of sparse models, whose evaluations read the columns of small supports.
+_SPARSE = 4_000_000
 
 
 @dataclass(frozen=True, init=False)
@@ -113,3 +115,8 @@ def affordable_rows(coefficients: int, condensed: bool) -> int:
     if 2 * p**2 > _ENTRIES:
         return 0
     return _SQUARES // p**2 if condensed else _ENTRIES // p
+
+
+def affordable_entries(columns: int, rows: int) -> int:
+    """How many of the rows a decision on a sparse model may look at: all, or none."""
+    return rows if columns * rows <= _SPARSE else 0

@@ -16,9 +16,11 @@ from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.margins import MarginModel
+from argrad.sklearn.models.sparse import SparseModel
 from argrad.sklearn.models.trained import Trained
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.space import Space
+from argrad.sklearn.sparse_criterion import SparseCriterion
 from argrad.sklearn.trained_criterion import TrainedCriterion
 from argrad.sklearn.training import train_on
 
@@ -49,6 +51,8 @@ def criterion_of(model: Tunable, folds: Folds, space: Space) -> AnyCriterion:
         return KernelCriterion(model, folds, space)
     if isinstance(model, MarginModel):
         return MarginCriterion(model, folds, space)
+    if isinstance(model, SparseModel):
+        return SparseCriterion(model, folds, space)
     assert isinstance(model, Trained)
     return TrainedCriterion(model, folds, space)
 
@@ -75,6 +79,9 @@ def fit_model(
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         plain = {name: float(each) if each.ndim == 0 else each for name, each in values.items()}
         final.set_params(**plain).fit(X, y, **weights)
+        return
+    if isinstance(model, SparseModel):
+        model.fit(final, values, X, y, sample_weight)
         return
     assert isinstance(model, Trained)
     design = as_design(X)

@@ -25,6 +25,9 @@ from argrad.sklearn.upper import Failure, going_back, projected_descent
 
 # Strengths of the prior, strongest first: each is tuned from the solution of the one before.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
+# Of sparse models the least of them: the mean over the columns counts those out of use as well, and
+# few of many columns can over-fit.
+_SPARSE_EACH = 0.5
 # More freedom has to beat the shared penalty by this part of the difference's standard error; of
 # classifiers by more, since a log loss has a long tail, which few folds seldom show.
 DOUBT, DOUBT_OF_CLASSES = 0.5, 3.0
@@ -113,6 +116,15 @@ class Box:
     start: np.ndarray
 
 
+def sparse_strengths(columns: int) -> tuple[float, ...]:
+    """Strengths for a sparse model, in proportion to its columns where these are many.
+
+    >>> sparse_strengths(2000)
+    (1000.0, 300.0, 100.0, 30.0, 10.0)
+    """
+    return tuple(float(t * max(_SPARSE_EACH * columns, 1.0)) for t in STRENGTHS[:-1])
+
+
 def restricted(splits: Sequence[Split], rows: np.ndarray) -> list[Split]:
     """The splits as they are among `rows` alone; those that lose a whole part are left out.
 
@@ -152,6 +164,7 @@ def decide(
     outputs: int = 1,
     trying: Trying = lambda what: None,
     doubt: float = DOUBT,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> Decision:
     """Choose between one penalty, one a group, one a class, and one a column with a prior.
 
@@ -173,9 +186,10 @@ def decide(
         left_out = []
 
     def ways(some: Sequence[Split], where: str) -> Generator[Tuned, None, None]:
-        return path(
-            criterion_for(some), box, groups, outputs, lambda candidate: trying(candidate + where)
-        )
+        def told(candidate: str) -> None:
+            trying(candidate + where)
+
+        return path(criterion_for(some), box, groups, outputs, told, strengths)
 
     stages: list[_Stage] = []
     candidates: list[Tuned] = []
@@ -183,7 +197,7 @@ def decide(
     interrupted = ended = False
     try:
         whole = criterion_for(splits)
-        for tuned in path(whole, box, groups, outputs, trying):
+        for tuned in path(whole, box, groups, outputs, trying, strengths):
             candidates.append(tuned)
             if not left_out:
                 stopped = "with a single split no rows are left that the tuning has not seen"
@@ -299,6 +313,7 @@ def path(
     groups: np.ndarray | None,
     outputs: int = 1,
     trying: Trying = lambda what: None,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> Generator[Tuned, None, None]:
     """Every candidate, tuned from the one before. Raises SolveError as the criterion does.
 
@@ -321,7 +336,7 @@ def path(
         yield Tuned(candidate, each[number.ravel()], value)
     each_column = criterion if outputs == 1 else Tied(criterion, column.ravel())
     h = np.full(len(numbers), level)
-    for strength in STRENGTHS:
+    for strength in strengths:
         candidate = Candidate("per-feature", strength)
         trying(str(candidate))
         h, value = _descend(WithPrior(each_column, strength, scale), box, h)

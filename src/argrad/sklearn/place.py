@@ -72,12 +72,12 @@ def find_place(estimator: Any, params: Any) -> Place:
     tunable = next(iter(kinds))
     example = f'{{"{tunable}": Shared(1e-4, 1e4)}}'
     if params is None:
-        declared = model.declared or {name: Auto() for name in model.kinds}
+        declared = {name: Auto() for name in model.kinds} | dict(model.declared)
         params = {prefix + name: kind for name, kind in declared.items()}
     if weights and not isinstance(model, Model):
         raise ValueError(
-            f"weights of rows cannot be tuned for {type(final).__name__}, which is no linear "
-            f"model: leave {next(iter(weights))!r} out."
+            f"weights of rows cannot be tuned for {type(final).__name__}: leave "
+            f"{next(iter(weights))!r} out."
         )
     if weights and not params:
         params = {tunable: Fixed.at(final.get_params()[tunable.removeprefix(prefix)])}
@@ -95,10 +95,11 @@ def find_place(estimator: Any, params: Any) -> Place:
                 f"params[{name!r}] must be {_written(kinds[name])} or Auto(), got "
                 f"{hyperparameter!r}: write for example {example}."
             )
-        if isinstance(hyperparameter, Auto) and model.declared:
+        given = model.declared.get(name.removeprefix(prefix))
+        if isinstance(hyperparameter, Auto) and given is not None:
             raise TypeError(
-                f"params[{name!r}] is Auto(), which is for the models of scikit-learn: give a "
-                "range, such as Shared(1e-4, 1e4)."
+                f"params[{name!r}] is Auto(), which finds no range for it: give one, such as "
+                f"{given!r}."
             )
     return Place(dict(params), final, preprocess, model, prefix, weights)
 

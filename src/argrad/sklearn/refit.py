@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -18,6 +17,7 @@ from argrad.sklearn.folds import feature_names
 from argrad.sklearn.lower import LowerProblem
 from argrad.sklearn.models import Encoded, Model
 from argrad.sklearn.place import Place
+from argrad.sklearn.scaled import fit_scaled
 from argrad.sklearn.space import Space
 from argrad.sklearn.threads import one_thread
 
@@ -103,18 +103,7 @@ def _fit_scaled(
 ) -> None:
     mean = _geometric_mean(values)
     scale = np.exp(-0.5 * model.sign * np.log(values / mean))
-    final.set_params(**{model.parameter: mean}).fit(_scaled(X, scale), y, **weights)
-    final.coef_ = final.coef_ * scale
-    names = getattr(X, "columns", None)
-    if names is not None and not hasattr(final, "feature_names_in_"):
-        final.feature_names_in_ = np.asarray(names, dtype=object)
-
-
-def _scaled(X: Any, scale: np.ndarray) -> Any:
-    if sparse.issparse(X):
-        return X @ sparse.diags_array(scale)
-    # A DataFrame of pandas stays one, with its names.
-    return X.astype(float) * scale if hasattr(X, "astype") else np.asarray(X, float) * scale
+    fit_scaled(final.set_params(**{model.parameter: mean}), scale, X, y, weights)
 
 
 def _solve(

@@ -36,6 +36,7 @@ from argrad.sklearn.running import Run
 from argrad.sklearn.scoring import FoldScoring, scorers_of
 from argrad.sklearn.settled import Allowance, Settled, settle
 from argrad.sklearn.space import Space
+from argrad.sklearn.sparse_criterion import FIRST_STEP, SparseCriterion
 from argrad.sklearn.splits import make_splits
 from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.trail import Branch, Trail
@@ -67,9 +68,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     ----------
     estimator : Ridge (of one target or several), LogisticRegression, PoissonRegressor,
         GammaRegressor, TweedieRegressor, HuberRegressor, KernelRidge, SVC, SVR,
-        LinearSVC, LinearSVR, MLPRegressor,
-        MLPClassifier, or what `from_objective` makes; alone or as the last step of a Pipeline.
-        The steps before are fitted on the training rows of every fold.
+        LinearSVC, LinearSVR, Lasso,
+        ElasticNet, MLPRegressor, MLPClassifier, or what `from_objective` makes; alone or as the
+        last step of a Pipeline. The steps before are fitted on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
@@ -341,6 +342,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if isinstance(settled.criterion, MarginCriterion):  # no smoother than its kinks
             points = [start + shift for shift in settled.shifts] or [start]
             return scanned_descent(low, high, points, self.tol or 1e-3)
+        if isinstance(settled.criterion, SparseCriterion):
+            return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
         known = settled.decision is not None
         descent = levelled_descent if penalties and not known else projected_descent

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import resample
 
 from argrad import SolveError
-from argrad.sklearn.auto import Auto, PerCoefficient, affordable_rows
+from argrad.sklearn.auto import Auto, PerCoefficient, affordable_entries, affordable_rows
 from argrad.sklearn.criteria import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.criterion import Criterion, Evaluation
 from argrad.sklearn.folds import Folds, Split
@@ -19,17 +19,20 @@ from argrad.sklearn.granularity import (
     DOUBT,
     DOUBT_OF_CLASSES,
     SHARED,
+    STRENGTHS,
     BudgetError,
     Decision,
     EndedError,
     decide,
     restricted,
+    sparse_strengths,
     undecided,
 )
-from argrad.sklearn.hyperparameters import PerFeature, Shared
+from argrad.sklearn.hyperparameters import Hyperparameter, PerFeature, Shared
 from argrad.sklearn.limits import Limits
 from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.models import Model, Tunable
+from argrad.sklearn.models.sparse import SparseModel
 from argrad.sklearn.place import Place
 from argrad.sklearn.prior import WithPrior
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
@@ -127,9 +130,18 @@ def settle(
     uncompared.
     """
     folds = stack(splits)
+
+    def make(folds: Folds, hyperparameter: Hyperparameter) -> AnyCriterion:
+        if isinstance(model, Model):
+            return linear_criterion(model, folds, hyperparameter)
+        space = Space({"alpha": hyperparameter}, model.units(folds.features), outputs)
+        return criterion_of(model, folds, space)
+
     if not isinstance(model, Model):
-        return _of_several(place, model, folds, outputs)
-    if not isinstance(place.hyperparameter, Auto):
+        adaptive = isinstance(model, SparseModel) and PerFeature in model.kinds["alpha"]
+        if not (adaptive and isinstance(place.hyperparameter, Auto)):
+            return _of_several(place, model, folds, outputs)
+    elif not isinstance(place.hyperparameter, Auto):
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = criterion.start()
         if criterion.many_rows and criterion.shared:
@@ -137,16 +149,16 @@ def settle(
         spent = allowance.used, allowance.ended
         return Settled(place, criterion, criterion, start, None, *spent)
     decision, hyperparameter = _decided(
-        place.hyperparameter, model, folds, stack, splits, strata, allowance
+        place.hyperparameter, model, make, folds, stack, splits, strata, allowance
     )
     place = replace(place, tuned={place.name: hyperparameter})
-    criterion = linear_criterion(model, folds, hyperparameter)
-    objective: Callable[[np.ndarray], Evaluation] = criterion
+    tuned = make(folds, hyperparameter)
+    objective: Callable[[np.ndarray], Evaluation] = tuned
     if 0 < decision.chosen.prior_strength < np.inf:
-        objective = WithPrior(criterion, decision.chosen.prior_strength, decision.scale)
+        objective = WithPrior(tuned, decision.chosen.prior_strength, decision.scale)
     number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
     start = np.bincount(number, decision.log_values) / np.bincount(number)
-    return Settled(place, criterion, objective, start, decision, allowance.used, decision.ended)
+    return Settled(place, tuned, objective, start, decision, allowance.used, decision.ended)
 
 
 def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
@@ -208,19 +220,19 @@ def _among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
     return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in among]
 
 
-def _decided(auto, model, folds, stack, splits, strata, allowance):
-    """The decision, and the hyperparameter that it comes to."""
+def _decided(auto, model, make, folds, stack, splits, strata, allowance):
+    """The decision, and the hyperparameter that it comes to; `make` makes criteria of folds."""
 
     def one_each(folds: Folds) -> AnyCriterion:
-        kind = PerFeature if targets == 1 else PerCoefficient
-        return linear_criterion(model, folds, kind(1e-4, 1e4))
+        return make(folds, (PerFeature if targets == 1 else PerCoefficient)(1e-4, 1e4))
 
     targets = folds.each[0].target.shape[1]
     n = _count(splits)
-    rows = affordable_rows(len(folds.features) * model.outputs(targets), model.squares)
+    sparse = isinstance(model, SparseModel)
+    number = len(folds.features) * (1 if sparse else model.outputs(targets))
+    rows = affordable_entries(number, n) if sparse else affordable_rows(number, model.squares)
     box = auto.box(one_each(folds).start())
     if rows == 0:
-        number = len(folds.features) * model.outputs(targets)
         why = f"{number} coefficients are too many to compare what else there is within a minute"
         return undecided(box, why), auto.decided(SHARED, box)
     drawn = None
@@ -236,5 +248,7 @@ def _decided(auto, model, folds, stack, splits, strata, allowance):
     groups = auto.numbers(folds.features)
     part = min(1.0, rows / n)
     doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
-    decision = decide(spending, splits, box, groups, part, targets, allowance.begin, doubt)
+    strengths = sparse_strengths(number) if sparse else STRENGTHS
+    told = allowance.begin
+    decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
     return decision, auto.decided(decision.chosen, box)

@@ -9,27 +9,28 @@ import numpy as np
 from argrad.sklearn.criterion import Evaluation
 
 _MEMORY = 20
-# The first and the longest step in any logarithm: factors of 7 and 55 in the hyperparameter.
+# The first step, if nobody says, and the longest in any logarithm: factors of 7 and 55 in the
+# hyperparameter.
 _FIRST, _LONGEST = 2.0, 4.0
 _SHORTEST = 1e-6
 
 
 def projected_descent(
-    low: np.ndarray, high: np.ndarray, start: np.ndarray, tol: float
+    low: np.ndarray, high: np.ndarray, start: np.ndarray, tol: float, first: float = _FIRST
 ) -> Generator[np.ndarray, Evaluation, None]:
     """Minimise F(h) over the box low <= h <= high: yields h (d,), is sent evaluations.
 
     Steps follow L-BFGS in the variables that no bound holds back and are projected onto the box.
     None is longer than a radius, which is halved where F does not fall (Armijo) and grows where
     it does; the gradient at a rejected point, which is paid for, still teaches the curvature. The
-    first step has a set length, so nothing depends on the scale of F. Ends when an accepted step
-    lowered F by less than `tol` |F| and the next promises no more.
+    first step has the length `first`, so nothing depends on the scale of F. Ends when an accepted
+    step lowered F by less than `tol` |F| and the next promises no more.
 
     Source: Nocedal and Wright 2006, chapters 4 and 7; projection as in Kelley 1999, section 5.5.
     """
     here = yield np.clip(start, low, high)
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    radius, gained = _FIRST, np.inf
+    radius, gained = first, np.inf
     while True:
         h, g = here.log_values, here.gradient
         free = ~(((h <= low) & (g > 0)) | ((h >= high) & (g < 0)))
