@@ -152,8 +152,9 @@ class ApproximateInverse(SymmetricSolver):
 
 def random_key(key: int | Array) -> Array:
     """A key as it is, or the one that a seed, traced or not, stands for."""
-    seed = isinstance(key, int) or (key.ndim == 0 and jnp.issubdtype(key.dtype, jnp.integer))
-    return jax.random.key(key) if seed else key
+    if isinstance(key, int) or jnp.issubdtype(key.dtype, jnp.integer) and key.ndim == 0:
+        return jax.random.key(key)
+    return key
 
 
 def require(owner: Any, name: str, holds: bool, needs: str) -> None:
