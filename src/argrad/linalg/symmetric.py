@@ -152,7 +152,7 @@ class ApproximateInverse(SymmetricSolver):
 
 def random_key(key: int | Array) -> Array:
     """A key as it is, or the one that a seed, traced or not, stands for."""
-    if isinstance(key, int) or jnp.issubdtype(key.dtype, jnp.integer) and key.ndim == 0:
+    if isinstance(key, int) or (jnp.issubdtype(key.dtype, jnp.integer) and key.ndim == 0):
         return jax.random.key(key)
     return key
 
