@@ -93,11 +93,12 @@ class KernelCriterion:
     def start(self) -> np.ndarray:
         """Where to begin, h (s,): where the kernel neither tells all rows apart nor none."""
         gram, squares = self._products[0]
-        extent = (squares if self.model.kernel.name == "rbf" else np.diag(gram)).mean()
+        kernel = self.model.kernel
+        extent = (squares if kernel.name == "rbf" else np.diag(gram)).mean()
         gamma = 1.0 / extent if extent > 0 else 1.0
         used = gamma if "gamma" in self._numbers else self._gamma
         diagonals = np.diag(gram), np.diag(squares)
-        alpha = _START * np.mean(np.abs(self.model.kernel.jets(*diagonals, used, 0)[0])) or 1.0
+        alpha = _START * np.mean(np.abs(kernel.jets(kernel.product(*diagonals), used, 0)[0])) or 1.0
         at = {"alpha": np.log(alpha), "gamma": np.log(gamma)}
         parts = [np.full(len(part), at[name]) for name, part in self._numbers.items()]
         return np.concatenate(parts)
@@ -139,15 +140,14 @@ class KernelCriterion:
 
     def _fold(self, h: np.ndarray, i: int) -> _Jet:
         fold = self.folds.each[i]
-        products = self._products[0 if self.folds.one_design else i]
+        product = self.model.kernel.product(*self._products[0 if self.folds.one_design else i])
         train, valid = np.flatnonzero(fold.training), np.flatnonzero(fold.validation)
         root = np.sqrt(fold.training[train])
         alpha, gamma = self._settings(h, fold.target.shape[1])
 
         def kernels(rows: np.ndarray) -> list[np.ndarray]:
             part = np.ix_(rows, train)
-            both = products.gram[part], products.squares[part]
-            return self.model.kernel.jets(*both, gamma, 2)
+            return self.model.kernel.jets(product[part], gamma, 2)
 
         system = [root[:, None] * kernel * root for kernel in kernels(train)]
         across = [kernel * root for kernel in kernels(valid)]
@@ -180,8 +180,8 @@ class KernelCriterion:
         root = np.sqrt(weight[used])
         alpha, gamma = self._settings(h, fold.target.shape[1])
         part = np.ix_(used, used)
-        gram, squares = self._products[0]
-        kernels = self.model.kernel.jets(gram[part], squares[part], gamma, 2)
+        product = self.model.kernel.product(*self._products[0])
+        kernels = self.model.kernel.jets(product[part], gamma, 2)
         system = [root[:, None] * kernel * root for kernel in kernels]
         b = root[:, None] * fold.target[used]
         whole = self._empty(len(used), len(alpha))

@@ -60,14 +60,15 @@ class MarginCriterion:
         self._positions = self.space.positions()
         self._settings = [self._untuned(fold) for fold in self.folds.each]
         self._columns: list[Matrix] = []
-        self._products: list[Products] = []
+        self._products: list[np.ndarray] = []
         for fold in self.folds.each[:1] if self.folds.one_design else self.folds.each:
             columns = fold.design.columns
             if isinstance(self.model, LinearMachine):
                 columns = self.model.extended(columns)
             self._columns.append(columns)
             if not (isinstance(self.model, LinearMachine) and self.model.squared):
-                self._products.append(Products.of(columns))
+                kernel = getattr(self.model, "kernel", _LINEAR)
+                self._products.append(kernel.product(*Products.of(columns)))
 
     @property
     def size(self) -> int:
@@ -144,11 +145,11 @@ class MarginCriterion:
 
     def _width_and_spread(self, kernel: Kernel, used: np.ndarray) -> tuple[float, float]:
         """A γ to begin with, and the variance of the rows under the kernel with that used."""
-        gram, squares = (each[np.ix_(used, used)] for each in self._products[0])
-        extent = squares.mean() / 2 if kernel.name == "rbf" else np.diag(gram).mean()
+        product = self._products[0][np.ix_(used, used)]
+        extent = product.mean() / 2 if kernel.name == "rbf" else np.diag(product).mean()
         gamma = _WIDTH / extent if extent > 0 else 1.0
         at = gamma if "gamma" in self._positions else self._settings[0].get("gamma", 1.0)
-        found = kernel.jets(gram, squares, at, 0)[0]
+        found = kernel.jets(product, at, 0)[0]
         return gamma, float(np.diag(found).mean() - found.mean())
 
     def _untuned(self, fold: Fold) -> dict[str, float]:

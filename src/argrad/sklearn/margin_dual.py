@@ -105,22 +105,16 @@ class Solution:
     changes: int
 
     @property
-    def support(self) -> np.ndarray:
-        """The rows with β ≠ 0."""
-        return np.flatnonzero(self.beta)
-
-    @property
-    def bounded(self) -> np.ndarray:
+    def held(self) -> np.ndarray:
         """The rows at a bound that is not 0."""
-        inner = np.zeros(len(self.beta), dtype=bool)
-        inner[self.free] = True
-        return np.flatnonzero((self.beta != 0) & ~inner)
+        at_bound = self.beta != 0
+        at_bound[self.free] = False
+        return np.flatnonzero(at_bound)
 
-    def adjoint(self, across: np.ndarray, slope: np.ndarray) -> Adjoint:
-        """Of a loss with slope g (v,) in f = K' β + b at other rows, K' = `across` (v, n)."""
-        total = float(slope.sum()) if self.dual.intercept else 0.0
+    def adjoint(self, pulled: np.ndarray, total: float) -> Adjoint:
+        """Of a loss whose slope is `pulled` in β_F, and `total` in b."""
+        total = total if self.dual.intercept else 0.0
         if self.factor is not None:
-            pulled = across[:, self.free].T @ slope
             return Adjoint(self.free, *self.factor.solve(pulled, total))
         if self.between is not None:
             return Adjoint(np.array(self.between), np.full(2, 0.5 * total), 0.0)

@@ -38,23 +38,24 @@ class Kernel:
         """Whether there is a γ."""
         return self.name != "linear"
 
-    def jets(
-        self, gram: np.ndarray, squares: np.ndarray, gamma: float, order: int
-    ) -> list[np.ndarray]:
-        """K and its first `order` derivatives in log γ, at most 2, from x·x' and ‖x − x'‖²."""
+    def product(self, gram: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """What it is a function of: x·x' or ‖x − x'‖²."""
+        return squares if self.name == "rbf" else gram
+
+    def jets(self, product: np.ndarray, gamma: float, order: int) -> list[np.ndarray]:
+        """K and its first `order` derivatives in log γ, at most 2, of that product."""
         if self.name == "linear":
-            nothing = np.zeros_like(gram)
-            return [gram, nothing, nothing][: order + 1]
+            nothing = np.zeros_like(product)
+            return [product, nothing, nothing][: order + 1]
+        scaled = gamma * product
         if self.name == "rbf":
-            scaled = gamma * squares
             jets = [np.exp(-scaled)]
             if order > 0:
                 jets.append(-scaled * jets[0])
             if order > 1:
                 jets.append((scaled**2 - scaled) * jets[0])
             return jets
-        scaled, p = gamma * gram, self.degree
-        base = scaled + self.coef0
+        base, p = scaled + self.coef0, self.degree
         jets = [base**p]
         if order > 0:
             jets.append(p * scaled * base ** (p - 1))
