@@ -124,3 +124,15 @@ def test_wrong_parameters(make, said):
 def test_groups_must_be_integers():
     with pytest.raises(TypeError, match="integers"):
         ag.prox.group_lasso(1.0, np.array([0.5, 1.0]))
+
+
+@pytest.mark.parametrize("term", [ag.prox.l1(0.7), ag.prox.total_variation(0.7)])
+def test_the_moreau_envelope_is_an_optimal_value(rng, term, central_difference):
+    """Its gradient is (x − prox(x)) / τ, and its slopes are those of differences."""
+    tau, x = 0.5, jnp.asarray(2 * rng.normal(size=6))
+    nearest = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2) / (2 * tau), nonsmooth=term)
+    envelope = ag.value(nearest)
+    slope = jax.grad(envelope)(x, x)
+    np.testing.assert_allclose(slope, (x - nearest(x, x)) / tau, atol=1e-12)
+    differences = central_difference(lambda x: envelope(jnp.asarray(x), jnp.asarray(x)), x, 1e-5)
+    np.testing.assert_allclose(slope, differences, atol=1e-8)
