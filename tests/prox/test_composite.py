@@ -98,6 +98,44 @@ def test_group_lasso_on_its_groups(rng):
         np.testing.assert_allclose(jacobian(solve)(x, np.zeros(d), X, b), exact, atol=1e-9)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lasso", "group lasso"])
+def test_ten_thousand_variables(kind, rng):
+    """A derivative forwards and one backwards against the closed form on the support."""
+    n, d, size = 300, 10_000, 4
+    X, b = design(rng, n, d, 8)
+    if kind == "lasso":
+        solve, x = weighted, np.log(0.3) + rng.uniform(-0.2, 0.2, d)
+    else:
+        groups = np.arange(d) // size
+        solve = ag.argmin(squares, nonsmooth=ag.prox.group_lasso(lambda x, *data: x, groups))
+        x = rng.uniform(0.5, 0.8, d // size)
+    function = lambda x: solve(x, jnp.zeros(d), X, b)
+    y, pull = jax.vjp(function, jnp.asarray(x))
+    y = np.asarray(y)
+    if kind == "lasso":
+        S = T = np.flatnonzero(y)
+        bend, right = np.zeros((S.size, S.size)), np.diag(-np.sign(y[S]) * np.exp(x[S]))
+    else:
+        T = np.unique(groups[y != 0])
+        S = np.flatnonzero(np.isin(groups, T))
+        bend, right = np.zeros((S.size, S.size)), np.zeros((S.size, T.size))
+        for i, g in enumerate(T):
+            rows, v = slice(i * size, (i + 1) * size), y[groups == g]
+            norm = np.linalg.norm(v)
+            bend[rows, rows] = x[g] / norm * (np.eye(size) - np.outer(v, v) / norm**2)
+            right[rows, i] = -v / norm
+    assert 0 < S.size < n
+    block = np.linalg.solve(X[:, S].T @ X[:, S] / n + bend, right)
+    tangent, cotangent = rng.normal(size=x.size), rng.normal(size=d)
+    _, pushed = jax.jvp(function, (jnp.asarray(x),), (jnp.asarray(tangent),))
+    forward, backward = np.zeros(d), np.zeros(x.size)
+    forward[S], backward[T] = block @ tangent[T], cotangent[S] @ block
+    np.testing.assert_allclose(pushed, forward, atol=1e-9 * np.abs(forward).max())
+    (back,) = pull(jnp.asarray(cotangent))
+    np.testing.assert_allclose(back, backward, atol=1e-9 * np.abs(backward).max())
+
+
 tv = ag.argmin(
     lambda y, x: jnp.sum((y - x["signal"]) ** 2) / 2,
     nonsmooth=ag.prox.total_variation(lambda x: x["weight"]),
