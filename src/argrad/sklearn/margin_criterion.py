@@ -32,9 +32,11 @@ from argrad.sklearn.threads import one_thread
 # over the extent of the rows, ε to the spread of the targets.
 _COST, _WIDTH, _EPSILON = 4.0, 0.45, 0.2
 # What is looked at before it descends, as changes of log C, γ and ε from there: nearer to a linear
-# machine, with a lower and a higher C; without a width, C alone.
+# machine, with a lower and a higher C; without a width, C alone. With a width it descends from the
+# lower C too: at a high one all rows may be apart, C without effect, and F flat.
 _WITH_WIDTH = ((0.0, 0.0, 0.0), (-2.0, -0.8, 0.0), (2.0, -2.0, 0.5))
 _WITHOUT = ((0.0, 0.0, 0.0), (-1.5, 0.0, 0.0), (1.5, 0.0, 0.3))
+_LOWER = 1
 _NAMES = ("C", "gamma", "epsilon")
 _LINEAR = Kernel("linear")
 
@@ -104,6 +106,10 @@ class MarginCriterion:
         places = [_NAMES.index(name) for name in self.space.tuned]
         each = dict.fromkeys(tuple(np.array(shift)[places]) for shift in chosen)
         return [np.array(shift) for shift in each]
+
+    def again(self) -> int | None:
+        """Which of these to descend from in any case."""
+        return _LOWER if {"C", "gamma"} <= set(self.space.tuned) else None
 
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)

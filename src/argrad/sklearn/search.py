@@ -340,8 +340,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             bounds = float(low[0]), float(high[0])
             return shared_descent(*bounds, float(start[0]), self.tol or 1e-8)
         if isinstance(settled.criterion, MarginCriterion):  # no smoother than its kinks
-            points = [start + shift for shift in settled.shifts] or [start]
-            return scanned_descent(low, high, points, self.tol or 1e-3)
+            points, again = [start + shift for shift in settled.shifts], settled.criterion.again()
+            if not points:
+                points, again = [start], None
+            return scanned_descent(low, high, points, self.tol or 1e-3, again)
         if isinstance(settled.criterion, SparseCriterion):
             return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size

@@ -9,28 +9,45 @@ import numpy as np
 from argrad.sklearn.criterion import Evaluation
 from argrad.sklearn.upper.per_feature import projected_descent
 
+# A second descent that comes so near to where the first has ended, in any logarithm, goes there.
+_NEAR = 0.5
+
 
 def scanned_descent(
-    low: np.ndarray, high: np.ndarray, points: Sequence[np.ndarray], tol: float
+    low: np.ndarray,
+    high: np.ndarray,
+    points: Sequence[np.ndarray],
+    tol: float,
+    again: int | None = None,
 ) -> Generator[np.ndarray, Evaluation, None]:
     """Minimise F(h) over the box: yields h (s,), is sent evaluations, as `projected_descent`.
 
     Every one of the `points` is evaluated, those that coincide in the box once, and the best of
-    them descended from. A descent that started on a part where F is flat would stay there.
+    them descended from: a descent that started on a part where F is flat would stay there. With
+    `again` it descends from that point as well, until it nears where the first has ended.
     """
-    each = {tuple(point): point for point in (np.clip(point, low, high) for point in points)}
-    best: Evaluation | None = None
-    for point in each.values():
-        found = yield point
-        if best is None or found.value < best.value:
-            best = found
-    assert best is not None
-    descent = projected_descent(low, high, best.log_values, tol)
-    next(descent)  # what is there is known
-    found = best
-    while True:
-        try:
-            h = descent.send(found)
-        except StopIteration:
-            return
-        found = yield h
+    points = [np.clip(point, low, high) for point in points]
+    known: dict[tuple[float, ...], Evaluation] = {}
+    for point in points:
+        if tuple(point) not in known:
+            known[tuple(point)] = yield point
+    first = min(known.values(), key=lambda each: each.value)
+    starts = [first]
+    if again is not None and known[tuple(points[again])] is not first:
+        starts.append(known[tuple(points[again])])
+    best = first
+    for start in starts:
+        aim = None if start is first else best.log_values
+        descent = projected_descent(low, high, start.log_values, tol)
+        next(descent)  # what is there is known
+        found = start
+        while True:
+            try:
+                h = descent.send(found)
+            except StopIteration:
+                break
+            if aim is not None and np.max(np.abs(h - aim)) < _NEAR:
+                break
+            found = yield h
+            if found.value < best.value:
+                best = found
