@@ -90,7 +90,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         and scores it on the validation rows, so a point takes 2 k fits instead of k. `score`
         uses the first of them; without any, the estimator's own.
     tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
-        None for 1e-8 with one hyperparameter, 1e-4 with one a feature.
+        None for 1e-8 with one hyperparameter (1e-10 of sparse models), 1e-4 with one a feature.
     max_fits : the most fits of the model, all of them counted, as in `n_fits_`; None for as many
         as 12 points take with one hyperparameter, 100 with one a feature. A decision on the
         granularity takes no more than half of them, and of the `timeout`.
@@ -338,16 +338,20 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         start = np.clip(settled.start, low, high)
         if settled.criterion.shared:
             bounds = float(low[0]), float(high[0])
-            return shared_descent(*bounds, float(start[0]), self.tol or 1e-8)
+            # A slope that jumps at kinks foretells less of what is left to gain.
+            tol = 1e-10 if isinstance(settled.criterion, SparseCriterion) else 1e-8
+            return shared_descent(*bounds, float(start[0]), self.tol or tol)
         if isinstance(settled.criterion, MarginCriterion):  # no smoother than its kinks
             points, again = [start + shift for shift in settled.shifts], settled.criterion.again()
             if not points:
                 points, again = [start], None
             return scanned_descent(low, high, points, self.tol or 1e-3, again)
+        known = settled.decision is not None
         if isinstance(settled.criterion, SparseCriterion):
+            if settled.criterion.of_columns and not known:
+                return levelled_descent(low, high, start, self.tol or 1e-4)
             return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
-        known = settled.decision is not None
         descent = levelled_descent if penalties and not known else projected_descent
         return descent(low, high, start, self.tol or 1e-4)
 

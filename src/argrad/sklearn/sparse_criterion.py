@@ -84,6 +84,11 @@ class SparseCriterion:
             )
 
     @property
+    def of_columns(self) -> bool:
+        """Whether all that is tuned are penalties, and may begin at a common level."""
+        return list(self.space.tuned) == ["alpha"]
+
+    @property
     def size(self) -> int:
         """s, the number of hyperparameters."""
         return self.space.size
@@ -100,10 +105,6 @@ class SparseCriterion:
         at = {"alpha": np.log(_START * largest or 1.0), "l1_ratio": np.log(ratio)}
         parts = self.space.parts(np.zeros(self.size))
         return np.concatenate([np.full(len(part), at[name]) for name, part in parts.items()])
-
-    def begin_with(self, other: SparseCriterion) -> None:
-        """Take the solutions of `other`, made of the same splits, to begin with."""
-        self._seen.extend(other._seen)
 
     def __call__(self, log_values: np.ndarray) -> Evaluation:
         h = np.asarray(log_values, dtype=float)
