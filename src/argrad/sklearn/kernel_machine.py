@@ -13,6 +13,7 @@ from sklearn.svm import SVC, SVR
 from argrad.sklearn.margin_dual import Dual, Solution, polish
 from argrad.sklearn.models.kernel import Kernel
 from argrad.sklearn.models.margins import Problem
+from sklearn import config_context
 
 # How closely libsvm solves what is then polished, relative to the targets, and in how many steps.
 _ROUGH, _STEPS = 1e-4, 100_000
@@ -94,7 +95,9 @@ def _rough(dual: Dual, bound: np.ndarray, signed: bool) -> np.ndarray:
         machine = SVC(tol=_ROUGH, **how)
     else:
         machine = SVR(tol=_ROUGH * float(np.std(dual.target)), epsilon=dual.epsilon, **how)
-    with warnings.catch_warnings():
+    # With many pairs of classes checks took as long as fits.
+    checked = config_context(assume_finite=True, skip_parameter_validation=True)
+    with warnings.catch_warnings(), checked:
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine.fit(dual.kernel, dual.target, sample_weight=bound)
     beta = np.zeros(len(bound))

@@ -345,7 +345,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             points, again = [start + shift for shift in settled.shifts], settled.criterion.again()
             if not points:
                 points, again = [start], None
-            return scanned_descent(low, high, points, self.tol or 1e-3, again)
+            tol = self.tol or (1e-4 if again is None else 1e-3)
+            return scanned_descent(low, high, points, tol, again)
         known = settled.decision is not None
         if isinstance(settled.criterion, SparseCriterion):
             if settled.criterion.of_columns and not known:
