@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 
 
 class Fold:
@@ -32,7 +32,7 @@ class Fold:
 
 
 class FoldsCriterion:
-    """The mean over folds, as `argrad.sklearn.granularity` takes it."""
+    """The mean over folds, as `argrad.sklearn.deciding.granularity` takes it."""
 
     def __init__(self, folds: list[Fold]):
         self.folds = folds

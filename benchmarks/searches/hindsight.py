@@ -7,10 +7,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import Auto, PerFeature
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.folds import stack_folds
-from argrad.sklearn.granularity import path
+from argrad.sklearn.criteria.criterion import Criterion
+from argrad.sklearn.deciding.granularity import path
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 from searches.contestants import folds
 from searches.tables import Split
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold
 
-from argrad.sklearn.granularity import Box, path, restricted
+from argrad.sklearn.deciding.granularity import Box, path, restricted
 from searches.gram import Fold, FoldsCriterion
 from searches.tables import Split
 

@@ -20,10 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import ClassWeights, GradientSearchCV, PerFeature, SampleWeights, Shared
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.criteria.criterion import Criterion
 from argrad.sklearn.models import model_of
 from argrad.sklearn.row_weights import row_factors
+from argrad.sklearn.rows.folds import stack_folds
 
 from .reference import logistic, ridge, standardised
 

@@ -227,7 +227,7 @@ def test_interruption_keeps_the_best_so_far(diabetes, hyperparameter):
 
 
 def test_interruption_before_the_first_evaluation_is_passed_on(diabetes, monkeypatch):
-    from argrad.sklearn.criterion import Criterion
+    from argrad.sklearn.criteria.criterion import Criterion
 
     def interrupt(*_):
         raise KeyboardInterrupt

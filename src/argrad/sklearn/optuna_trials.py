@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from argrad import SolveError
 from argrad.sklearn.combinations import combinations, discrete
-from argrad.sklearn.exports import choice_labels, plain
+from argrad.sklearn.reporting.exports import choice_labels, plain
 
 
 def optuna_objective(search: Any, X: Any, y: Any, **metadata: Any) -> OptunaObjective:

@@ -12,12 +12,12 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from argrad.sklearn.criteria.precision import double_precision
+from argrad.sklearn.criteria.threads import one_thread
+from argrad.sklearn.criteria.training import train_on
 from argrad.sklearn.hyperparameters import Hyperparameter
-from argrad.sklearn.inputs import as_weights
 from argrad.sklearn.models.own import EVERY_KIND, OwnModel, of_each_class
-from argrad.sklearn.precision import double_precision
-from argrad.sklearn.threads import one_thread
-from argrad.sklearn.training import train_on
+from argrad.sklearn.rows.inputs import as_weights
 
 
 def from_objective(

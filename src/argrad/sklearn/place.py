@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from argrad.sklearn.auto import Auto
+from argrad.sklearn.deciding.auto import Auto
 from argrad.sklearn.fixed import Fixed
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.models import Model, Tunable, model_of

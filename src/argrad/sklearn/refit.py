@@ -10,16 +10,16 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from argrad.sklearn.centred import Centred
-from argrad.sklearn.criteria import fit_model
-from argrad.sklearn.designs import as_design
-from argrad.sklearn.folds import feature_names
-from argrad.sklearn.lower import LowerProblem
+from argrad.sklearn.criteria.centred import Centred
+from argrad.sklearn.criteria.lower import LowerProblem
+from argrad.sklearn.criteria.threads import one_thread
+from argrad.sklearn.families import fit_model
 from argrad.sklearn.models import Encoded, Model
 from argrad.sklearn.place import Place
+from argrad.sklearn.rows.designs import as_design
+from argrad.sklearn.rows.folds import feature_names
 from argrad.sklearn.scaled import fit_scaled
 from argrad.sklearn.space import Space
-from argrad.sklearn.threads import one_thread
 
 # Numbers in X up to which scikit-learn's solvers gain nothing from several threads.
 _SMALL = 2_000_000

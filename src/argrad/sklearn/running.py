@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.exceptions import FitFailedWarning
 
 from argrad import SolveError
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.limits import Limits
-from argrad.sklearn.results import Record
-from argrad.sklearn.scoring import FoldScoring
-from argrad.sklearn.tasks import Tasks
+from argrad.sklearn.reporting.results import Record
+from argrad.sklearn.reporting.scoring import FoldScoring
+from argrad.sklearn.reporting.tasks import Tasks
 from argrad.sklearn.upper import Failure, Upper, going_back
 
 

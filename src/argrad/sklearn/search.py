@@ -20,25 +20,25 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
 from argrad.sklearn.combinations import Combination, combinations
-from argrad.sklearn.criterion import Criterion, Evaluation
-from argrad.sklearn.data import Data
+from argrad.sklearn.criteria.criterion import Criterion, Evaluation
+from argrad.sklearn.criteria.margin_criterion import MarginCriterion
+from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP, SparseCriterion
+from argrad.sklearn.deciding.settled import Allowance, Settled, settle
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
-from argrad.sklearn.folds import Folds, Split
-from argrad.sklearn.inputs import as_weights, checked
 from argrad.sklearn.limits import Budget
-from argrad.sklearn.margin_criterion import MarginCriterion
 from argrad.sklearn.place import Place, find_place
-from argrad.sklearn.results import Record
-from argrad.sklearn.routing import route_fit, route_score, router_of
+from argrad.sklearn.reporting.results import Record
+from argrad.sklearn.reporting.scoring import FoldScoring, scorers_of
+from argrad.sklearn.reporting.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.row_weights import row_factors
+from argrad.sklearn.rows.data import Data
+from argrad.sklearn.rows.folds import Folds, Split
+from argrad.sklearn.rows.inputs import as_weights, checked
+from argrad.sklearn.rows.routing import route_fit, route_score, router_of
+from argrad.sklearn.rows.splits import make_splits
 from argrad.sklearn.running import Run
-from argrad.sklearn.scoring import FoldScoring, scorers_of
-from argrad.sklearn.settled import Allowance, Settled, settle
 from argrad.sklearn.space import Space
-from argrad.sklearn.sparse_criterion import FIRST_STEP, SparseCriterion
-from argrad.sklearn.splits import make_splits
-from argrad.sklearn.tasks import CallbackSupportMixin, Tasks, with_callbacks
 from argrad.sklearn.trail import Branch, Trail
 from argrad.sklearn.upper import (
     Upper,
@@ -118,7 +118,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         these:
     granularity_reason_ : why, in words, with what it loses on unseen folds and what others do.
     prior_strength_ : how strongly the numbers of the columns were drawn together, infinite if
-        they are one, see `argrad.sklearn.prior.WithPrior`.
+        they are one, see `argrad.sklearn.deciding.prior.WithPrior`.
     granularity_results_ : DataFrame of what was compared: `candidate`, `cv_loss`, `unseen_loss`
         on folds left out of the tuning, and its `standard_error` over these.
     optimism_ : unseen less CV loss of the candidate chosen; NaN if nothing could be left out.

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.results import Record, ranks
-from argrad.sklearn.settled import Settled
+from argrad.sklearn.criteria.criterion import Criterion
+from argrad.sklearn.deciding.settled import Settled
+from argrad.sklearn.reporting.results import Record, ranks
 from argrad.sklearn.space import Space
 
 

@@ -7,9 +7,9 @@ from sklearn.linear_model import HuberRegressor
 from sklearn.model_selection import KFold
 
 from argrad.sklearn import Shared
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.criteria.criterion import Criterion
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 
 WIDE = Shared(1e-4, 1e4)
 

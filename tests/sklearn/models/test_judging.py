@@ -15,9 +15,9 @@ from sklearn.metrics import brier_score_loss, mean_squared_error
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from argrad.sklearn import GradientSearchCV, PerFeature, Shared
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.criteria.criterion import Criterion
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 
 N, D = 80, 3
 EXACT = {"solver": "newton-cholesky", "tol": 1e-13, "max_iter": 1000}

@@ -8,9 +8,9 @@ from sklearn.model_selection import KFold, LeaveOneOut
 
 from argrad import SolveError
 from argrad.sklearn import GradientSearchCV, PerClass, PerFeature, Shared
-from argrad.sklearn.criteria import criterion_of
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.families import criterion_of
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 from argrad.sklearn.space import Space
 
 RANGE = Shared(1e-5, 1e5)

@@ -17,9 +17,9 @@ from sklearn.metrics import log_loss, mean_tweedie_deviance
 from sklearn.model_selection import KFold
 
 from argrad.sklearn import PerClass, PerFeature, Shared
-from argrad.sklearn.criterion import Criterion
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.criteria.criterion import Criterion
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 
 TIGHT = {"tol": 1e-11, "max_iter": 10000}
 CASES = {

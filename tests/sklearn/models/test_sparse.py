@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 from argrad import SolveError
 from argrad.sklearn import Auto, GradientSearchCV, Grouped, PerFeature, SampleWeights, Shared
-from argrad.sklearn.criteria import criterion_of
-from argrad.sklearn.folds import stack_folds
+from argrad.sklearn.families import criterion_of
 from argrad.sklearn.models import model_of
+from argrad.sklearn.rows.folds import stack_folds
 from argrad.sklearn.space import Space
 
 RANGE = Shared(1e-5, 1e3)

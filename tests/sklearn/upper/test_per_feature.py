@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import rosen, rosen_der
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper import projected_descent
 
 

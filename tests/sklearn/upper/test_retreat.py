@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from argrad import SolveError
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper import Failure, going_back, projected_descent, shared_descent
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper import scanned_descent
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper import shared_descent
 
 LOW, HIGH = np.log(1e-4), np.log(1e4)

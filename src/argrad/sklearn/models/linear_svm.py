@@ -10,10 +10,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.svm import LinearSVC, LinearSVR
 
-from argrad.sklearn.designs import Matrix
 from argrad.sklearn.models.base import Tunable, refuse
 from argrad.sklearn.models.labels import as_class_weight
 from argrad.sklearn.models.margins import MarginModel, OfClasses, OfNumbers, settings_of
+from argrad.sklearn.rows.designs import Matrix
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper.per_feature import projected_descent
 
 # How closely the common factor is settled, and by how many evaluations at most.

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 
 _MEMORY = 20
 # The first step, if nobody says, and the longest in any logarithm: factors of 7 and 55 in the

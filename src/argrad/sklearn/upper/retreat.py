@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from argrad import SolveError
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 
 # Nearer than this, in logarithms, to a point without a solution there is nothing to look for.
 _NEAR = 0.1

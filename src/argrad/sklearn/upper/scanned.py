@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper.per_feature import projected_descent
 
 # A second descent that comes so near to where the first has ended, in any logarithm, goes there.

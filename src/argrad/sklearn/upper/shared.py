@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from argrad.sklearn.criterion import Evaluation
+from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper.hermite import quintic_minimum
 
 # The longest step without a bracket: the criterion is not a parabola much further away.

@@ -1,0 +1,1 @@
+"""The cross-validation loss of each family of models, and its derivatives."""

@@ -1,0 +1,181 @@
+"""The lower problem of one fold: damped Newton on a linear model with a smooth loss.
+
+On the host, in NumPy: for the sizes that are cross-validated, compiling such a loop takes longer
+than all the fits of a search. Its last factor goes along to the compiled derivative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from argrad.sklearn.criteria.centred import Centred
+from argrad.sklearn.models import Model
+
+_STEPS = 200
+# The most steps with a Hessian from elsewhere, and by how much each has to be shorter.
+_CHORDS, _SHRINK = 12, 0.25
+# Relative length of a last step: the error that a Newton step leaves is quadratic in it.
+_SHORT = 1e-9
+# Relative length up to which steps that no longer shrink are taken for rounding.
+_ROUNDED = 1e-5
+
+
+class LowerError(ArithmeticError):
+    """The lower problem of a fold could not be solved; the message says how it ended."""
+
+
+class LowerSolution(NamedTuple):
+    """y*, flat of length q, and the inverse (q, q) of the Hessian there."""
+
+    y: np.ndarray
+    inverse_hessian: np.ndarray
+
+
+class _Point(NamedTuple):
+    """y (q,), its predictor z (n, m), and f."""
+
+    y: np.ndarray
+    z: np.ndarray
+    value: float
+
+
+@dataclass(frozen=True)
+class LowerProblem:
+    """f(y; θ) = Σ_i r_i ℓ(z_i, u_i) + ½ Σ_jc e^θ_jc w_jc² for one fold's rows, with z = A w.
+
+    A is the `design` (n, d + 1), and w the (d + 1, m) matrix of coefficients and intercepts, of
+    which y holds, row by row, the entries that are `free` (d + 1, m); the others are zero.
+    """
+
+    model: Model
+    design: Centred
+    target: np.ndarray
+    weight: np.ndarray
+    free: np.ndarray
+
+    def solve(
+        self, log_penalty: np.ndarray, starts: list[np.ndarray], near: np.ndarray | None = None
+    ) -> LowerSolution:
+        """Minimise for θ (d, m) from the best of the `starts`; LowerError without convergence.
+
+        `near` (q, q) is the inverse Hessian of a problem much like this one. Steps with it cost
+        no new Hessian, and are taken for as long as they shrink quickly.
+        """
+        ridge = self.ridge(log_penalty)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            point = self._best(starts, ridge)
+            if near is not None:
+                point = self._approach(point, ridge, near)
+            return self._newton(point, ridge)
+
+    def _best(self, starts: list[np.ndarray], ridge: np.ndarray) -> _Point:
+        points = []
+        for y in starts:
+            z = self.predictor(y)
+            points.append(_Point(y, z, self._value(z, y, ridge)))
+        return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
+
+    def _approach(self, point: _Point, ridge: np.ndarray, near: np.ndarray) -> _Point:
+        """Where the chord method comes to, see Kelley 1995, section 5.4.1."""
+        before = np.inf
+        for _ in range(_CHORDS):
+            y, z, value = point
+            step = -near @ self.gradient(z, y, ridge)
+            size = float(np.linalg.norm(step))
+            z, y = z + self.predictor(step), y + step
+            trial = self._value(z, y, ridge)
+            if not (trial < value and size < _SHRINK * before):
+                return point
+            point, before = _Point(y, z, trial), size
+            if size <= _SHORT * np.linalg.norm(y):
+                return point
+        return point
+
+    def _newton(self, point: _Point, ridge: np.ndarray) -> LowerSolution:
+        y, z, value = point
+        size = np.inf
+        for _ in range(_STEPS):
+            gradient = self.gradient(z, y, ridge)
+            factor, exact = self._factor(z, ridge)
+            step = -cho_solve(factor, gradient, check_finite=False)
+            decrement = -float(gradient @ step)
+            rounding = 1e-14 * (1.0 + abs(value))
+            change = self.predictor(step)
+            alpha = self.model.longest(z, change)
+            trial = self._value(z + alpha * change, y + alpha * step, ridge)
+            # A trial that is not a number is not lower.
+            while not trial <= value - 1e-4 * alpha * decrement + rounding and alpha > 1e-10:
+                alpha /= 2
+                trial = self._value(z + alpha * change, y + alpha * step, ridge)
+            if not np.isfinite(trial):
+                raise LowerError("its objective is not finite anywhere near")
+            z, y, value = z + alpha * change, y + alpha * step, trial
+            before, size = size, float(np.linalg.norm(step))
+            length = np.linalg.norm(y)
+            # Near the solution steps shrink by far more than half, until only rounding is left.
+            rounded = size <= _ROUNDED * length and size >= 0.5 * before
+            if size <= _SHORT * length or rounded or size == 0:
+                if not exact:
+                    raise LowerError("where its gradient is zero there is no minimum")
+                return LowerSolution(y, cho_solve(factor, np.eye(len(y)), check_finite=False))
+        raise LowerError(f"it did not converge in {_STEPS} Newton steps")
+
+    def ridge(self, log_penalty: np.ndarray) -> np.ndarray:
+        """The quadratic penalty of each entry of y."""
+        ridge = np.zeros(self.free.shape)
+        ridge[:-1] = np.exp(log_penalty)
+        return ridge[self.free]
+
+    def matrix(self, y: np.ndarray) -> np.ndarray:
+        """y as coefficients and intercepts."""
+        w = np.zeros(self.free.shape)
+        w[self.free] = y
+        return w
+
+    def predictor(self, y: np.ndarray) -> np.ndarray:
+        """z (n, m)."""
+        return self.design.times(self.matrix(y))
+
+    def _value(self, z: np.ndarray, y: np.ndarray, ridge: np.ndarray) -> float:
+        losses = self.model.loss(z, self.target, np)
+        # A row without weight may lie where ℓ is infinite.
+        loss = np.sum(np.where(self.weight > 0, self.weight * losses, 0.0))
+        return float(loss + 0.5 * np.sum(ridge * y**2))
+
+    def gradient(self, z: np.ndarray, y: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+        """∂f/∂y (q,) at y, whose predictor is z."""
+        slope = self._weighed(self.model.gradient(z, self.target))
+        return self.design.transposed_times(slope)[self.free] + ridge * y
+
+    def _hessian(self, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+        free = self.free.ravel()
+        hessian = self.design.gram(self._weighed(curvature))
+        if not free.all():
+            hessian = hessian[np.ix_(free, free)]
+        hessian[np.diag_indices(len(ridge))] += ridge
+        return hessian
+
+    def _weighed(self, rows: np.ndarray) -> np.ndarray:
+        weight = self.weight.reshape(-1, *[1] * (rows.ndim - 1))
+        return np.where(weight > 0, weight * rows, 0.0)
+
+    def _factor(self, z: np.ndarray, ridge: np.ndarray) -> tuple[Any, bool]:
+        """The Cholesky factor of the Hessian, or of what the model has in its place."""
+        model, target = self.model, self.target
+        hessian = self._hessian(model.curvature(z, target), ridge)
+        try:
+            return cho_factor(hessian, lower=True, check_finite=False), True
+        except LinAlgError:
+            pass
+        try:
+            hessian = self._hessian(model.expected_curvature(z, target), ridge)
+            return cho_factor(hessian, lower=True, check_finite=False), False
+        except LinAlgError:
+            raise LowerError(
+                "its Hessian is singular to working precision: the penalty is too weak for "
+                "columns of this scale"
+            ) from None

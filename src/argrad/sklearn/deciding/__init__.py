@@ -1,0 +1,1 @@
+"""How many penalties the data can bear, decided before the search."""

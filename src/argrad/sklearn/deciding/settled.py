@@ -1,0 +1,254 @@
+"""What a search tunes and lowers, once that is settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils import resample
+
+from argrad import SolveError
+from argrad.sklearn.criteria.criterion import Criterion, Evaluation
+from argrad.sklearn.criteria.margin_criterion import MarginCriterion
+from argrad.sklearn.deciding.auto import Auto, PerCoefficient, affordable_entries, affordable_rows
+from argrad.sklearn.deciding.granularity import (
+    DOUBT,
+    DOUBT_OF_CLASSES,
+    SHARED,
+    STRENGTHS,
+    BudgetError,
+    Decision,
+    EndedError,
+    decide,
+    restricted,
+    sparse_strengths,
+    undecided,
+)
+from argrad.sklearn.deciding.prior import WithPrior
+from argrad.sklearn.families import AnyCriterion, criterion_of, linear_criterion
+from argrad.sklearn.hyperparameters import Hyperparameter, PerFeature, Shared
+from argrad.sklearn.limits import Limits
+from argrad.sklearn.models import Model, Tunable
+from argrad.sklearn.models.sparse import SparseModel
+from argrad.sklearn.place import Place
+from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
+from argrad.sklearn.rows.folds import Folds, Split
+from argrad.sklearn.space import Space
+from argrad.sklearn.upper import going_back, shared_descent
+
+# With many rows a search begins where that of a part of them ends: of so many, or so many a column,
+# at least.
+_PART, _EACH, _TOL = 1 / 16, 50, 1e-8
+
+
+@dataclass
+class Allowance:
+    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`.
+
+    `listen` is told of every evaluation: what is tried, in words, the evaluation, and this, which
+    knows whether it is the `first` of what is tried. The decision ends where it returns True.
+    """
+
+    fits: float
+    deadline: float
+    listen: Callable[[str, Evaluation, Allowance], Any] = lambda *told: False
+    used: int = 0
+    trying: str = ""
+    first: bool = True
+    ended: bool = False
+
+    def begin(self, what: str) -> None:
+        """Say what is tried from now on."""
+        self.trying, self.first = what, True
+
+    def spend(
+        self, criterion: Callable[[np.ndarray], Evaluation], fits_each: int
+    ) -> Callable[[np.ndarray], Evaluation]:
+        """The criterion, raising BudgetError where an evaluation would be one too many."""
+
+        def counted(log_values: np.ndarray) -> Evaluation:
+            if self.used + fits_each > self.fits or time.perf_counter() > self.deadline:
+                raise BudgetError
+            self.used += fits_each
+            evaluation = criterion(log_values)
+            self.ended = self.listen(self.trying, evaluation, self) is True
+            self.first = False
+            if self.ended:
+                raise EndedError
+            return evaluation
+
+        return counted
+
+    @classmethod
+    def half_of(cls, limits: Limits, fits_each: int, listen: Any = None) -> Allowance:
+        """Half of the fits and of the seconds that a search may take, at `fits_each` a point."""
+        seconds = np.inf if limits.seconds is None else limits.start + limits.seconds / 2
+        fits = fits_each * (limits.evaluations - 1) / 2
+        return cls(fits, seconds) if listen is None else cls(fits, seconds, listen)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is tuned: the place with its hyperparameter, its criterion, and where to begin (s,).
+
+    `objective` is the criterion, with a prior where the decision was for one. `decision` is None
+    where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
+    is whether Ctrl-C or a callback wanted no more of it. `shifts` of the start are points to be
+    looked at before a descent from the best of them.
+    """
+
+    place: Place
+    criterion: AnyCriterion
+    objective: Callable[[np.ndarray], Evaluation]
+    start: np.ndarray
+    decision: Decision | None = None
+    fits: int = 0
+    ended: bool = False
+    shifts: Sequence[np.ndarray] = ()
+
+
+def settle(
+    place: Place,
+    model: Tunable,
+    stack: Callable[..., Folds],
+    splits: Sequence[Split],
+    strata: np.ndarray | None,
+    allowance: Allowance,
+    factors: RowFactors = NO_FACTORS,
+    outputs: Sequence[str] = ("y0",),
+) -> Settled:
+    """Settle what is tuned over these splits.
+
+    `stack(splits)` makes folds of all rows, `stack(splits, rows)` of those at some positions;
+    `factors` are those of the rows' weights that are tuned as well.
+
+    Where `Auto` could not afford to look at all rows it decides on a part of them, drawn in
+    proportion to the classes `strata` (n,). Where even that is too much it is the shared number,
+    uncompared.
+    """
+    folds = stack(splits)
+
+    def make(folds: Folds, hyperparameter: Hyperparameter) -> AnyCriterion:
+        if isinstance(model, Model):
+            return linear_criterion(model, folds, hyperparameter)
+        space = Space({"alpha": hyperparameter}, model.units(folds.features), outputs)
+        return criterion_of(model, folds, space)
+
+    if not isinstance(model, Model):
+        adaptive = isinstance(model, SparseModel) and PerFeature in model.kinds["alpha"]
+        if not (adaptive and isinstance(place.hyperparameter, Auto)):
+            return _of_several(place, model, folds, outputs)
+    elif not isinstance(place.hyperparameter, Auto):
+        criterion = linear_criterion(model, folds, place.hyperparameter, factors)
+        start = criterion.start()
+        if criterion.many_rows and criterion.shared:
+            start = _from_a_part(place.hyperparameter, criterion, stack, splits, strata, allowance)
+        spent = allowance.used, allowance.ended
+        return Settled(place, criterion, criterion, start, None, *spent)
+    decision, hyperparameter = _decided(
+        place.hyperparameter, model, make, folds, stack, splits, strata, allowance
+    )
+    place = replace(place, tuned={place.name: hyperparameter})
+    tuned = make(folds, hyperparameter)
+    objective: Callable[[np.ndarray], Evaluation] = tuned
+    if 0 < decision.chosen.prior_strength < np.inf:
+        objective = WithPrior(tuned, decision.chosen.prior_strength, decision.scale)
+    number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
+    start = np.bincount(number, decision.log_values) / np.bincount(number)
+    return Settled(place, tuned, objective, start, decision, allowance.used, decision.ended)
+
+
+def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
+    """Of models with hyperparameters that are no penalties of columns; `Auto` is one number."""
+    tuned = place.own_names
+    guess = {k: Shared(0.5, 2.0) if isinstance(v, Auto) else v for k, v in tuned.items()}
+    space = Space(guess, model.units(folds.features), outputs)
+    criterion = criterion_of(model, folds, space)
+    start = criterion.start()
+    ranges = {
+        place.prefix + name: kind.decided(SHARED, kind.box(space.parts(start)[name]))
+        if isinstance(kind, Auto)
+        else kind
+        for name, kind in tuned.items()
+    }
+    shifts = criterion.shifts() if isinstance(criterion, MarginCriterion) else ()
+    return Settled(replace(place, tuned=ranges), criterion, criterion, start, shifts=shifts)
+
+
+def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
+    """Where the criterion of a part of the rows is lowest in one number, h (1,)."""
+    n = _count(splits)
+    rows = max(int(_PART * n), _EACH * len(criterion.folds.features))
+    if rows >= n:
+        return criterion.start()
+    drawn = _drawn(n, rows, strata)
+    few = Criterion(criterion.model, stack(_among(splits, drawn), drawn), hyperparameter)
+    # A penalty of a sum over rows keeps its size, one of a mean shrinks as rows are added.
+    shift = criterion.model.sign * np.log(rows / n) if criterion.model.averaged else 0.0
+    low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
+    start = float(np.clip(few.start()[0], low, high))
+    upper = going_back(shared_descent(low - shift, high - shift, start, _TOL))
+    counted, best = allowance.spend(few, len(splits)), None
+    allowance.begin("a part of the rows")
+    try:
+        h = next(upper)
+        while True:
+            found = counted(h)
+            best = found if best is None or found.value < best.value else best
+            h = upper.send(found)
+    except (StopIteration, BudgetError, EndedError, SolveError):
+        return criterion.start() if best is None else best.log_values + shift
+
+
+def _count(splits: Sequence[Split]) -> int:
+    """How many rows the splits are of."""
+    return 1 + max(int(part.max()) for split in splits for part in split)
+
+
+def _drawn(n: int, rows: int, strata: np.ndarray | None) -> np.ndarray:
+    return np.sort(
+        resample(np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0)
+    )
+
+
+def _among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
+    """The splits among the rows `drawn`, by positions in these."""
+    among = restricted(splits, drawn)
+    return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in among]
+
+
+def _decided(auto, model, make, folds, stack, splits, strata, allowance):
+    """The decision, and the hyperparameter that it comes to; `make` makes criteria of folds."""
+
+    def one_each(folds: Folds) -> AnyCriterion:
+        return make(folds, (PerFeature if targets == 1 else PerCoefficient)(1e-4, 1e4))
+
+    targets = folds.each[0].target.shape[1]
+    n = _count(splits)
+    sparse = isinstance(model, SparseModel)
+    number = len(folds.features) * (1 if sparse else model.outputs(targets))
+    rows = affordable_entries(number, n) if sparse else affordable_rows(number, model.squares)
+    box = auto.box(one_each(folds).start())
+    if rows == 0:
+        why = f"{number} coefficients are too many to compare what else there is within a minute"
+        return undecided(box, why), auto.decided(SHARED, box)
+    drawn = None
+    if rows < n:
+        drawn = _drawn(n, rows, strata)
+        splits = _among(splits, drawn)
+
+    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
+        all_of_it = chosen is splits and drawn is None
+        parts = folds if all_of_it else stack(chosen, drawn)
+        return allowance.spend(one_each(parts), len(chosen))
+
+    groups = auto.numbers(folds.features)
+    part = min(1.0, rows / n)
+    doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
+    strengths = sparse_strengths(number) if sparse else STRENGTHS
+    told = allowance.begin
+    decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
+    return decision, auto.decided(decision.chosen, box)

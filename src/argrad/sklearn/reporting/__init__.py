@@ -1,0 +1,1 @@
+"""What a search tells: scores, results, pictures, loggers, tasks of scikit-learn."""

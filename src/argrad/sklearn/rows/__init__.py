@@ -1,0 +1,1 @@
+"""The rows of a search: checked, weighted, split into folds."""

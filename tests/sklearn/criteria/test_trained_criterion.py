@@ -1,0 +1,143 @@
+"""The criterion of trained models: derivatives against central differences in float64."""
+
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss, mean_squared_error
+from sklearn.model_selection import KFold
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from argrad.sklearn import PerFeature, PerLayer, Shared, from_objective
+from argrad.sklearn.criteria.criterion import Criterion
+from argrad.sklearn.criteria.trained_criterion import FlatWarning, TrainedCriterion
+from argrad.sklearn.models import model_of
+from argrad.sklearn.place import find_place
+from argrad.sklearn.refit import refit
+from argrad.sklearn.rows.folds import stack_folds
+from argrad.sklearn.space import Space
+
+SPLITS = list(KFold(3).split(np.zeros(45)))
+
+
+def criterion_of(estimator, X, y, kind, name="alpha", weight=None):
+    model, encoded = model_of(estimator).for_target(y)
+    folds = stack_folds(None, X, y, encoded.values, SPLITS, False, weight)
+    return TrainedCriterion(
+        model, folds, Space({name: kind}, model.units(folds.features), encoded.outputs)
+    )
+
+
+def draw(rng, targets):
+    X = rng.normal(size=(45, 3))
+    z = np.sin(X @ rng.normal(size=(3, 3))) + 0.2 * rng.normal(size=(45, 3))
+    if targets == "numbers":
+        return X, z[:, 0]
+    if targets == "several":
+        return X, z[:, :2]
+    classes = np.argmax(z, axis=1)
+    classes[:9] = np.tile(np.arange(3), 3)
+    return X, (classes > 0).astype(int) if targets == "two" else classes
+
+
+NETWORKS = {
+    "numbers": MLPRegressor(hidden_layer_sizes=(3,), activation="tanh", random_state=1),
+    "several": MLPRegressor(hidden_layer_sizes=(3, 2), activation="logistic", random_state=1),
+    "two": MLPClassifier(hidden_layer_sizes=(3,), activation="tanh", random_state=1),
+    "classes": MLPClassifier(hidden_layer_sizes=(3,), activation="tanh", random_state=1),
+    "rotations": MLPRegressor(hidden_layer_sizes=(3,), activation="identity", random_state=1),
+}
+
+
+@pytest.mark.parametrize("kind", [Shared(1e-3, 1e3), PerFeature(1e-3, 1e3)])
+def test_a_ridge_regression_is_that_of_the_linear_criterion(kind, rng):
+    X, y = draw(rng, "numbers")
+    weight = rng.uniform(0.3, 2.0, size=45)
+
+    def predictor(w, X):
+        return X @ w[:-1] + w[-1]
+
+    def objective(w, X, y, sample_weight, alpha):
+        return jnp.sum(sample_weight * (predictor(w, X) - y) ** 2) + jnp.sum(alpha * w[:-1] ** 2)
+
+    own = from_objective(objective, predictor, jnp.zeros(4), {"alpha": kind})
+    criterion = criterion_of(own, X, y, kind, weight=weight)
+    model, encoded = model_of(Ridge()).for_target(y)
+    linear = Criterion(model, stack_folds(None, X, y, encoded.values, SPLITS, True, weight), kind)
+    h = rng.normal(size=criterion.size)
+    one, two = criterion(h), linear(h)
+    np.testing.assert_allclose(one.split_losses, two.split_losses, rtol=1e-9)
+    np.testing.assert_allclose(one.gradient, two.gradient, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_by_central_differences(name, rng):
+    X, y = draw(rng, "numbers" if name == "rotations" else name)
+    weight = rng.uniform(0.3, 2.0, size=45)
+    criterion = criterion_of(NETWORKS[name], X, y, PerLayer(1e-3, 1e3), weight=weight)
+    h = np.log(rng.uniform(0.5, 2.0, size=criterion.size))
+    criterion(h)
+    here, step = criterion(h), 1e-4
+    for j, unit in enumerate(np.eye(len(h))):
+        ahead, behind = criterion(h + step * unit), criterion(h - step * unit)
+        expected = (ahead.value - behind.value) / (2 * step)
+        scale = np.abs(here.gradient).max()
+        assert here.gradient[j] == pytest.approx(expected, rel=1e-5, abs=1e-5 * scale + 1e-9)
+
+
+@pytest.mark.parametrize("name", ["numbers", "several", "two", "classes"])
+def test_losses_are_those_of_scikit_learns_networks(name, rng):
+    """Which predict on their own, with weights that scikit-learn finds nothing better than."""
+    X, y = draw(rng, name)
+    network = NETWORKS[name]
+    criterion = criterion_of(network, X, y, Shared(1e-3, 1e3))
+    found = criterion(np.log([1.5]))
+    place = find_place(network, {"alpha": Shared(1e-3, 1e3)})
+    for (train, valid), loss in zip(SPLITS, found.split_losses, strict=True):
+        fitted = refit(network, place, np.log([1.5]), X[train], y[train])
+        assert fitted.alpha == pytest.approx(1.5)
+        if name in ("two", "classes"):
+            expected = log_loss(y[valid], fitted.predict_proba(X[valid]), labels=fitted.classes_)
+        else:
+            expected = mean_squared_error(y[valid], fitted.predict(X[valid]))
+        assert loss == pytest.approx(expected, rel=1e-7)
+
+
+def test_what_the_first_point_teaches_the_second_does_not_change_it(rng):
+    X, y = draw(rng, "numbers")
+    network = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", random_state=3)
+    one = criterion_of(network, X, y, Shared(1e-3, 1e3))
+    two = criterion_of(network, X, y, Shared(1e-3, 1e3))
+    one(np.log([30.0]))
+    two(np.log([31.0]))
+    assert one(np.log([29.0])).value == pytest.approx(two(np.log([29.0])).value, rel=1e-9)
+
+
+def test_a_minimum_that_is_not_unique_where_that_matters(rng):
+    """A coefficient of a column that is zero in training, without a penalty."""
+    X = rng.normal(size=(45, 2))
+    y = X[:, 0] + 0.1 * rng.normal(size=45)
+    X[15:, 1] = 0.0  # the first fold is validated on the first rows
+
+    def predictor(w, X):
+        return X @ w
+
+    def objective(w, X, y, sample_weight, alpha):
+        return jnp.sum(sample_weight * (X @ w - y) ** 2) + alpha * w[0] ** 2
+
+    model = from_objective(objective, predictor, jnp.zeros(2), {"alpha": Shared(0.1, 10.0)})
+    criterion = criterion_of(model, X, y, Shared(0.1, 10.0))
+    with pytest.warns(FlatWarning, match=r"fold 0 is not unique, in 1 directions"):
+        criterion(np.zeros(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        criterion(np.ones(1))
+
+
+def test_too_many_parameters_are_refused(rng):
+    X, y = draw(rng, "numbers")
+    network = MLPRegressor(hidden_layer_sizes=(500,), activation="tanh")
+    with pytest.raises(ValueError, match="2501 parameters"):
+        criterion_of(network, X, y, Shared(1e-3, 1e3))

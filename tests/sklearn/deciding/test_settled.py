@@ -1,0 +1,188 @@
+"""The default search: its decision, what it reports of it, and what it spends."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold
+
+from argrad.sklearn import Auto, GradientSearchCV, PerFeature, Shared
+from argrad.sklearn.deciding import settled
+
+from ..reference import reference_loss, ridge, standardised
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Three columns that matter among fifteen."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 15))
+    return X, X[:, :3] @ [1.0, -1.0, 1.0] + 0.5 * rng.normal(size=120)
+
+
+@pytest.fixture(scope="module")
+def search(noisy):
+    return GradientSearchCV(standardised(ridge())).fit(*noisy)
+
+
+def test_without_params_the_granularity_is_decided(noisy, search):
+    X, y = noisy
+    table = search.granularity_results_.set_index("candidate")
+    assert list(table.columns) == ["cv_loss", "unseen_loss", "standard_error"]
+    assert search.granularity_ == "per-feature"
+    name = "per-feature"
+    if search.prior_strength_ > 0:
+        name += f", prior {search.prior_strength_:g}"
+    assert table.loc[name, "unseen_loss"] == table["unseen_loss"].min()
+    assert search.optimism_ == pytest.approx(
+        table.loc[name, "unseen_loss"] - table.loc[name, "cv_loss"], rel=1e-12
+    )
+    # The search goes on from where the decision's tuning ended, so it can only end lower.
+    assert -search.best_score_ == pytest.approx(table.loc[name, "cv_loss"], rel=1e-2)
+    alpha = search.best_params_["model__alpha"]
+    splits = list(KFold(5).split(X))
+    assert -search.best_score_ == pytest.approx(
+        reference_loss(ridge(), alpha, X, y, splits), rel=1e-8
+    )
+    assert clone(search).params is None
+
+
+def test_the_best_point_is_that_of_the_lowest_objective(noisy, search):
+    """With a prior: the CV loss and the prior's share, in which the last point need not be best."""
+    assert search.cv_results_["rank_test_score"][search.best_index_] == 1
+    alphas = [row["model__alpha"] for row in search.cv_results_["params"]]
+    scale = search.granularity_results_["cv_loss"].iloc[0]
+    shares = [search.prior_strength_ * scale * np.var(np.log(alpha)) for alpha in alphas]
+    objective = search.history_["cv_loss"] + shares
+    assert objective.idxmin() == search.best_index_
+
+
+def test_fits_of_the_decision_count(search):
+    history = search.history_
+    assert history["fits"].iloc[0] > 5 * len(search.granularity_results_)
+    assert history["fits"].diff().dropna().eq(5).all()
+    assert search.n_fits_ == history["fits"].iloc[-1] + 1
+
+
+def test_a_limit_in_fits_holds_with_a_decision(noisy):
+    X, y = noisy
+    for most in (6, 61, 400):
+        found = GradientSearchCV(Ridge(), max_fits=most).fit(X, y)
+        assert found.n_fits_ <= most
+    assert GradientSearchCV(Ridge(), max_fits=6).fit(X, y).granularity_ == "shared"
+
+
+def test_explicit_hyperparameters_are_what_they_were(noisy):
+    X, y = noisy
+    search = GradientSearchCV(Ridge()).fit(X, y)
+    assert search.granularity_
+    search.set_params(params={"alpha": PerFeature(1e-2, 1e4)}).fit(X, y)
+    assert not hasattr(search, "granularity_")
+    assert not hasattr(search, "optimism_")
+
+
+def test_a_single_split_keeps_the_shared_penalty(noisy):
+    X, y = noisy
+    rows = np.arange(len(y))
+    found = GradientSearchCV(Ridge(), cv=[(rows[:80], rows[80:])]).fit(X, y)
+    assert found.granularity_ == "shared"
+    assert np.isnan(found.optimism_)
+    wanted = {"alpha": Shared(1e-4, 1e4)}
+    shared = GradientSearchCV(Ridge(), wanted, cv=[(rows[:80], rows[80:])]).fit(X, y)
+    assert found.best_score_ == pytest.approx(shared.best_score_, rel=1e-5)
+
+
+def test_groups_by_name_of_column(noisy):
+    X, y = noisy
+    table = pd.DataFrame(X, columns=[f"c{j}" for j in range(15)])
+    groups = {"signal": list(table.columns[:3]), "noise": list(table.columns[3:])}
+    found = GradientSearchCV(Ridge(), {"alpha": Auto(groups=groups)}).fit(table, y)
+    assert "grouped" in set(found.granularity_results_["candidate"])
+    assert found.granularity_ == "grouped"
+    signal, noise = found.best_params_["alpha"]
+    assert noise > 100 * signal
+
+
+def test_units_do_not_matter(noisy):
+    """Of the columns, all alike, and of the target: the same decision and predictions."""
+    X, y = noisy
+    one = GradientSearchCV(Ridge()).fit(X, y)
+    other = GradientSearchCV(Ridge()).fit(1e3 * X, 1e-4 * y)
+    assert one.granularity_ == other.granularity_
+    assert one.prior_strength_ == other.prior_strength_
+    np.testing.assert_allclose(1e4 * other.predict(1e3 * X), one.predict(X), rtol=1e-2, atol=1e-2)
+
+
+def test_a_part_of_the_rows_where_all_cost_too_much(noisy, monkeypatch):
+    X, y = noisy[0][:, :4], noisy[1]
+    looked_at = []
+
+    def rows(coefficients, one_gram):
+        looked_at.append((coefficients, one_gram))
+        return 60
+
+    monkeypatch.setattr(settled, "affordable_rows", rows)
+    found = GradientSearchCV(LogisticRegression(), cv=3).fit(X, y > 0)
+    assert looked_at == [(4, False)]
+    assert found.granularity_results_["unseen_loss"].notna().all()
+    monkeypatch.setattr(settled, "affordable_rows", lambda p, one: 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = GradientSearchCV(LogisticRegression(), cv=3).fit(X, y > 0)
+    assert found.granularity_ == "shared"
+    assert found.granularity_results_.empty
+
+
+def test_a_decision_tells_what_it_tries(noisy, capsys):
+    X, y = noisy
+    told = []
+    search = GradientSearchCV(Ridge(), cv=3, callback=told.append, verbose=1).fit(X, y)
+    tried = [each for each in told if each["evaluation"] == 0]
+    points = [each for each in told if each["evaluation"]]
+    assert told == tried + points
+    assert [each["evaluation"] for each in points] == search.history_["evaluation"].tolist()
+    assert {each["trying"] for each in points} == {None}
+    named = list(dict.fromkeys(each["trying"] for each in tried))
+    assert named[:2] == ["shared", "per-feature, prior 1"]
+    assert "shared, without fold 2" in named
+    fits = [each["fits"] for each in told]
+    assert fits == sorted(fits)
+    assert all(np.isfinite(each["cv_loss"]) for each in tried)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said[: len(named)]] == [f"trying {x}" for x in named]
+    assert said[len(named)].startswith("evaluation 1:")
+
+
+@pytest.mark.parametrize("ctrl_c", [False, True])
+def test_a_decision_can_be_ended(noisy, ctrl_c):
+    """What has been measured until then is the result, after a single point."""
+
+    def enough(told):
+        if told["fits"] < 60:
+            return False
+        if ctrl_c and told["evaluation"] == 0:
+            raise KeyboardInterrupt
+        return True
+
+    X, y = noisy
+    search = GradientSearchCV(Ridge(), cv=3, callback=enough).fit(X, y)
+    assert len(search.history_) == 1
+    assert search.interrupted_ is ctrl_c
+    assert search.granularity_ == "shared"
+    assert "before the decision ended" in search.granularity_reason_
+    whole = GradientSearchCV(Ridge(), {"alpha": Shared(1e-4, 1e4)}, cv=3).fit(X, y)
+    assert search.best_score_ == pytest.approx(whole.best_score_, rel=1e-4)
+
+
+def test_classes_are_considered(wine):
+    """Of three classes; the penalties of the one candidate that is left are one a class."""
+    X, y = wine[0][::2, :4], wine[1][::2]
+    pipeline = standardised(LogisticRegression())
+    search = GradientSearchCV(pipeline, cv=3).fit(X, y)
+    assert "per-class" in set(search.granularity_results_["candidate"])
+    losses = search.granularity_results_.set_index("candidate")["unseen_loss"]
+    assert search.granularity_reason_.startswith(f"{search.granularity_}")
+    assert f"{losses['shared']:.4g}" in search.granularity_reason_
