@@ -2,8 +2,8 @@
 
 A pass over the rows (`argrad.sklearn.criteria.passes`) serves all folds. Steps are Newton's with
 Hessians that are nearly right, which a fold may have had at other coefficients or shares with
-others; linear systems are solved with the exact ones by conjugate gradients, preconditioned by those. As
-the rows grow in number the folds become alike, and fewer passes are needed.
+others; linear systems are solved with the exact ones by conjugate gradients, preconditioned by
+those. As the rows grow in number the folds become alike, and fewer passes are needed.
 """
 
 from __future__ import annotations
