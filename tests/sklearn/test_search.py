@@ -199,6 +199,7 @@ def test_callback_and_verbose_tell_of_each_evaluation(diabetes, capsys):
         "gradient_norm",
         "params",
         "scores",
+        "trying",
         "seconds_left",
     ]
     assert [list(each) for each in told] == [keys] * len(search.history_)

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import Auto, GradientSearchCV, PerFeature, Shared
 from argrad.sklearn.deciding import settled
@@ -186,3 +189,13 @@ def test_classes_are_considered(wine):
     losses = search.granularity_results_.set_index("candidate")["unseen_loss"]
     assert search.granularity_reason_.startswith(f"{search.granularity_}")
     assert f"{losses['shared']:.4g}" in search.granularity_reason_
+
+
+def test_a_decision_for_one_penalty_is_what_asking_for_it_finds():
+    X, y = load_wine(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    decided = GradientSearchCV(model).fit(X, y)
+    assert decided.granularity_ == "shared"
+    asked = GradientSearchCV(model, {"logisticregression__C": Shared(1e-4, 1e4)}).fit(X, y)
+    assert decided.best_params_ == asked.best_params_
+    assert decided.best_score_ == asked.best_score_

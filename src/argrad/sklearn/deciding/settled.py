@@ -42,6 +42,7 @@ from argrad.sklearn.upper import going_back, shared_descent
 # With many rows a search begins where that of a part of them ends: of so many, or so many a column,
 # at least.
 _PART, _EACH, _TOL = 1 / 16, 50, 1e-8
+_AGAIN = 25  # evaluations that a search for one penalty never takes
 
 
 @dataclass
@@ -137,15 +138,18 @@ def settle(
         space = Space({"alpha": hyperparameter}, model.units(folds.features), outputs)
         return criterion_of(model, folds, space)
 
+    def begin(criterion: AnyCriterion, hyperparameter: Hyperparameter) -> np.ndarray:
+        if isinstance(criterion, Criterion) and criterion.many_rows and criterion.shared:
+            return _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance)
+        return criterion.start()
+
     if not isinstance(model, Model):
         adaptive = isinstance(model, SparseModel) and PerFeature in model.kinds["alpha"]
         if not (adaptive and isinstance(place.hyperparameter, Auto)):
             return _of_several(place, model, folds, outputs)
     elif not isinstance(place.hyperparameter, Auto):
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
-        start = criterion.start()
-        if criterion.many_rows and criterion.shared:
-            start = _from_a_part(place.hyperparameter, criterion, stack, splits, strata, allowance)
+        start = begin(criterion, place.hyperparameter)
         spent = allowance.used, allowance.ended
         return Settled(place, criterion, criterion, start, None, *spent)
     decision, hyperparameter = _decided(
@@ -158,7 +162,11 @@ def settle(
         objective = WithPrior(tuned, decision.chosen.prior_strength, decision.scale)
     number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
     start = np.bincount(number, decision.log_values) / np.bincount(number)
-    return Settled(place, tuned, objective, start, decision, allowance.used, decision.ended)
+    enough = allowance.fits - allowance.used > _AGAIN * len(splits) and allowance.deadline == np.inf
+    if isinstance(hyperparameter, Shared) and enough and not decision.ended:
+        start = begin(tuned, hyperparameter)  # what `Shared` finds, to the last digit
+    ended = decision.ended or allowance.ended
+    return Settled(place, tuned, objective, start, decision, allowance.used, ended)
 
 
 def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
