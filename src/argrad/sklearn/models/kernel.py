@@ -26,7 +26,9 @@ class Kernel:
         name = estimator.kernel
         if not isinstance(name, str) or name not in NAMES:
             why = "its derivatives are not known"
-            refuse(estimator, "kernel", why, "Set kernel='linear', 'polynomial' or 'rbf'.")
+            polynomial = "polynomial" if hasattr(estimator, "kernel_params") else "poly"
+            others = f"Set kernel='linear', '{polynomial}' or 'rbf'."  # as scikit-learn has them
+            refuse(estimator, "kernel", why, others)
         name = "polynomial" if name == "poly" else name
         power, shift = float(estimator.degree), float(estimator.coef0)
         if name == "polynomial" and not (power.is_integer() and power >= 1):
