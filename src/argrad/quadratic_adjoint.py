@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, PyTree, Scalar
 from argrad.adjoints.envelope import Envelope
 from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions, Point
+from argrad.linalg.self_adjoint import SelfAdjoint
 from argrad.solvers.constrained import ConstrainedOutcome
 from argrad.solvers.quadratic_program import Solved
 from argrad.solvers.quadratic_program_data import Program
@@ -80,7 +81,7 @@ class LinearKKT(Conditions):
         return Point(gradient, rows[:e], jnp.where(self.active, rows[e:], -point.below))
 
 
-class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
+class KnownFactor(SelfAdjoint[lx.AbstractLinearOperator]):
     """Solve with the KKT matrix by the factor that the last step of the solver left.
 
     A factor that took the solution to rounding at once, of a matrix that is well conditioned, is
@@ -124,15 +125,6 @@ class KnownFactor(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
         results = lx.RESULTS
         result = results.where(error <= eps**0.5, results.successful, results.stagnation)
         return unravel(u), result, {"num_steps": steps}
-
-    def transpose(self, state, options):
-        return state, options
-
-    def conj(self, state, options):
-        return state, options
-
-    def assume_full_rank(self):
-        return True
 
 
 @eqx.filter_custom_jvp

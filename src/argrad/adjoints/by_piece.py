@@ -6,10 +6,11 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from argrad.linalg.cg import conjugate_gradients
+from argrad.linalg.self_adjoint import SelfAdjoint
 from argrad.solvers.reduced import Inverse
 
 
-class ByPiece(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
+class ByPiece(SelfAdjoint[lx.AbstractLinearOperator]):
     """The `inverse` in `options`, which the lower solve left, or conjugate gradients on the piece
     where it has more directions than are factorised."""
 
@@ -34,12 +35,3 @@ class ByPiece(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
         results = lx.RESULTS
         result = results.where(solved, results.successful, results.breakdown)
         return unravel(u), result, {}
-
-    def transpose(self, state, options):
-        return state, options
-
-    def conj(self, state, options):
-        return state, options
-
-    def assume_full_rank(self):
-        return True

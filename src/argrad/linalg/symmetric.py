@@ -11,6 +11,8 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
+from argrad.linalg.self_adjoint import SelfAdjoint
+
 _CHUNK = 32  # products taken side by side: enough to make matrix products of them
 
 
@@ -78,7 +80,7 @@ class Solved(NamedTuple):
     stats: dict[str, Any]
 
 
-class SymmetricSolver(lx.AbstractLinearSolver[Prepared]):
+class SymmetricSolver(SelfAdjoint[Prepared]):
     """A Lineax solver for symmetric operators, written for flat vectors.
 
     Its statistics hold `num_products`, the products with the operator since `init`, its own
@@ -113,15 +115,6 @@ class SymmetricSolver(lx.AbstractLinearSolver[Prepared]):
         solution, result, num_products, stats = self.solve(state.product, state.data, b, options)
         total = state.num_products + num_products
         return unravel(solution), result, {**stats, "num_products": total}
-
-    def transpose(self, state, options):
-        return state, options
-
-    def conj(self, state, options):
-        return state, options
-
-    def assume_full_rank(self):
-        return True
 
 
 class ApproximateInverse(SymmetricSolver):

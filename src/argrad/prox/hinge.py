@@ -1,5 +1,7 @@
 """The hinge, its square, and their duals, which are boxes with a slope."""
 
+import abc
+
 import jax.numpy as jnp
 
 from argrad.prox.box import Box
@@ -78,7 +80,27 @@ class SquaredHinge(Separable):
         return SquaredHingeDual(self.weight)
 
 
-class HingeDual(Separable):
+class _InBox(Separable):
+    """A smooth function less Σ_i a_i, within a box that has its pieces."""
+
+    @property
+    @abc.abstractmethod
+    def _box(self) -> Box: ...
+
+    def piece(self, y):
+        return self._box.piece(y)
+
+    def held(self, y, piece):
+        return self._box.held(y, piece)
+
+    def margins(self, y, force, step, piece):
+        return self._box.margins(y, force + 1, step, piece)
+
+    def stay(self, y, piece):
+        return self._box.stay(y, piece)
+
+
+class HingeDual(_InBox):
     """−Σ_i a_i where 0 <= a <= w, infinite elsewhere."""
 
     name = "hinge.dual"
@@ -97,23 +119,11 @@ class HingeDual(Separable):
     def prox(self, v, step):
         return self._box.prox(v + step, step)
 
-    def piece(self, y):
-        return self._box.piece(y)
-
     def smooth(self, y, piece):
         return -jnp.sum(y)
 
-    def held(self, y, piece):
-        return self._box.held(y, piece)
 
-    def margins(self, y, force, step, piece):
-        return self._box.margins(y, force + 1, step, piece)
-
-    def stay(self, y, piece):
-        return self._box.stay(y, piece)
-
-
-class SquaredHingeDual(Separable):
+class SquaredHingeDual(_InBox):
     """Σ_i a_i² / 4w_i − a_i where a >= 0, infinite elsewhere."""
 
     name = "squared_hinge.dual"
@@ -138,21 +148,9 @@ class SquaredHingeDual(Separable):
     def prox(self, v, step):
         return self._box.prox((v + step) / (1 + 2 * step * self._slope), step)
 
-    def piece(self, y):
-        return self._box.piece(y)
-
     def smooth(self, y, piece):
         del piece
         return jnp.sum(self._slope * y**2 - y)
-
-    def held(self, y, piece):
-        return self._box.held(y, piece)
-
-    def margins(self, y, force, step, piece):
-        return self._box.margins(y, force + 1, step, piece)
-
-    def stay(self, y, piece):
-        return self._box.stay(y, piece)
 
 
 def hinge(weight: Parameter) -> Hinge:

@@ -113,16 +113,8 @@ class Shared(Hyperparameter):
         return float(self.bounded(log_value)[0])
 
 
-class PerFeature(Hyperparameter):
-    """One number for each column that the model sees, each anywhere in [low, high].
-
-    Within a `Pipeline` these are the columns after preprocessing. A model with a penalty per
-    feature, Σ_j λ_j w_j², is the model with one penalty on columns multiplied by 1/√λ_j.
-
-    >>> from argrad.sklearn import PerFeature
-    >>> PerFeature(1e-4, 1e4)
-    PerFeature(low=0.0001, high=10000.0)
-    """
+class _OneEach(Hyperparameter):
+    """One number for each of what the model is made of: its columns, or its layers."""
 
     def index(self, features: list[str], outputs: int) -> np.ndarray:
         return np.repeat(np.arange(len(features))[:, None], outputs, axis=1)
@@ -133,10 +125,22 @@ class PerFeature(Hyperparameter):
 
     def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
         del outputs
-        return [f"{name}[{feature}]" for feature in features]
+        return [f"{name}[{unit}]" for unit in features]
 
     def value(self, log_value: np.ndarray) -> np.ndarray:
         return self.bounded(log_value)
+
+
+class PerFeature(_OneEach):
+    """One number for each column that the model sees, each anywhere in [low, high].
+
+    Within a `Pipeline` these are the columns after preprocessing. A model with a penalty per
+    feature, Σ_j λ_j w_j², is the model with one penalty on columns multiplied by 1/√λ_j.
+
+    >>> from argrad.sklearn import PerFeature
+    >>> PerFeature(1e-4, 1e4)
+    PerFeature(low=0.0001, high=10000.0)
+    """
 
 
 @dataclass(frozen=True, init=False)
@@ -257,7 +261,7 @@ class PerClass(Hyperparameter):
         return self.bounded(log_value)
 
 
-class PerLayer(Hyperparameter):
+class PerLayer(_OneEach):
     """One number for each layer of weights of a multilayer perceptron, each in [low, high].
 
     With h hidden layers there are h + 1: into each of these, and into the output.
@@ -266,20 +270,6 @@ class PerLayer(Hyperparameter):
     >>> PerLayer(1e-4, 1e2)
     PerLayer(low=0.0001, high=100.0)
     """
-
-    def index(self, features: list[str], outputs: int) -> np.ndarray:
-        return np.repeat(np.arange(len(features))[:, None], outputs, axis=1)
-
-    def size(self, n_features: int, n_outputs: int = 1) -> int:
-        del n_outputs
-        return n_features
-
-    def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
-        del outputs
-        return [f"{name}[{layer}]" for layer in features]
-
-    def value(self, log_value: np.ndarray) -> np.ndarray:
-        return self.bounded(log_value)
 
 
 @dataclass(frozen=True, init=False)

@@ -8,8 +8,10 @@ import lineax as lx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from argrad.linalg.self_adjoint import SelfAdjoint
 
-class KnownInverse(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
+
+class KnownInverse(SelfAdjoint[lx.AbstractLinearOperator]):
     """Solve A u = b with an inverse (q, q) that somebody has: u = A⁻¹ b.
 
     A must be symmetric. Under `vmap` each element may bring its own inverse.
@@ -33,12 +35,3 @@ class KnownInverse(lx.AbstractLinearSolver[lx.AbstractLinearOperator]):
         del state, options
         b, unravel = ravel_pytree(vector)
         return unravel(self.inverse @ b), lx.RESULTS.successful, {}
-
-    def transpose(self, state, options):
-        return state, options
-
-    def conj(self, state, options):
-        return state, options
-
-    def assume_full_rank(self):
-        return True

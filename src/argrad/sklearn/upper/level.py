@@ -41,12 +41,4 @@ def levelled_descent(
         except StopIteration:
             break
     assert best is not None
-    each = projected_descent(low, high, best.log_values, tol)
-    next(each)  # what is there is known
-    found = best
-    while True:
-        try:
-            h = each.send(found)
-        except StopIteration:
-            return
-        found = yield h
+    yield from projected_descent(low, high, best, tol)

@@ -16,19 +16,24 @@ _SHORTEST = 1e-6
 
 
 def projected_descent(
-    low: np.ndarray, high: np.ndarray, start: np.ndarray, tol: float, first: float = _FIRST
+    low: np.ndarray,
+    high: np.ndarray,
+    start: np.ndarray | Evaluation,
+    tol: float,
+    first: float = _FIRST,
 ) -> Generator[np.ndarray, Evaluation, None]:
     """Minimise F(h) over the box low <= h <= high: yields h (d,), is sent evaluations.
 
-    Steps follow L-BFGS in the variables that no bound holds back and are projected onto the box.
-    None is longer than a radius, which is halved where F does not fall (Armijo) and grows where
-    it does; the gradient at a rejected point, which is paid for, still teaches the curvature. The
-    first step has the length `first`, so nothing depends on the scale of F. Ends when an accepted
-    step lowered F by less than `tol` |F| and the next promises no more.
+    A start within the box that has been evaluated is not asked for again. Steps follow L-BFGS in
+    the variables that no bound holds back and are projected onto the box. None is longer than a
+    radius, which is halved where F does not fall (Armijo) and grows where it does; the gradient at
+    a rejected point, which is paid for, still teaches the curvature. The first step has the length
+    `first`, so nothing depends on the scale of F. Ends when an accepted step lowered F by less than
+    `tol` |F| and the next promises no more.
 
     Source: Nocedal and Wright 2006, chapters 4 and 7; projection as in Kelley 1999, section 5.5.
     """
-    here = yield np.clip(start, low, high)
+    here = start if isinstance(start, Evaluation) else (yield np.clip(start, low, high))
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
     radius, gained = first, np.inf
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -38,16 +39,11 @@ def scanned_descent(
     best = first
     for start in starts:
         aim = None if start is first else best.log_values
-        descent = projected_descent(low, high, start.log_values, tol)
-        next(descent)  # what is there is known
-        found = start
-        while True:
-            try:
+        descent = projected_descent(low, high, start, tol)
+        with suppress(StopIteration):
+            h = next(descent)
+            while aim is None or np.max(np.abs(h - aim)) >= _NEAR:
+                found = yield h
+                if found.value < best.value:
+                    best = found
                 h = descent.send(found)
-            except StopIteration:
-                break
-            if aim is not None and np.max(np.abs(h - aim)) < _NEAR:
-                break
-            found = yield h
-            if found.value < best.value:
-                best = found
