@@ -1,10 +1,12 @@
-"""One problem of a support vector machine with a kernel: its outcome on validation rows."""
+"""The problems of one fold of support vector machines with a kernel: outcomes on validation rows."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -19,20 +21,39 @@ from sklearn import config_context
 _ROUGH, _STEPS = 1e-4, 100_000
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class FoldKernel:
+    """The kernel of all rows of a fold at some γ: `matrix` (n, n) made of `product` (n, n)."""
+
+    kernel: Kernel
+    product: np.ndarray
+    gamma: float
+    matrix: np.ndarray
+
+    @classmethod
+    def of(cls, kernel: Kernel, product: np.ndarray, gamma: float) -> FoldKernel:
+        return cls(kernel, product, gamma, kernel.jets(product, gamma, 0)[0])
+
+    def between(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return self.matrix[rows[:, None], columns]
+
+    def moved(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The derivative in log γ of what is between them."""
+        return self.kernel.jets(self.product[rows[:, None], columns], self.gamma, 1)[1]
+
+
+@dataclass(frozen=True)
+class Outcome:
     """A problem solved at some C, γ and ε: f of its validation rows (v,), and how it depends.
 
-    `free` and `held` (v, ...) are the kernel between these and the rows of the solution's parts.
+    `across` (v, n) is the kernel between these and the training rows.
     """
 
     values: np.ndarray
     solution: Solution
-    free: np.ndarray
-    held: np.ndarray
-    kernel: Kernel
-    product: np.ndarray
+    across: np.ndarray
+    kernel: FoldKernel
     problem: Problem
-    gamma: float
 
     def gradient(self, slope: np.ndarray) -> dict[str, float]:
         """Derivatives in log C, log γ and log ε of a loss with `slope` (v,) in f.
@@ -40,66 +61,106 @@ class Outcome(NamedTuple):
         With the adjoint (λ, μ) and a dot for a change: gᵀ (K̇' β + K'_B β̇_B) for f at given β_F
         and b, λᵀ (ṫ − ε̇ s − K̇ β − K_B β̇_B) and −μ 1ᵀ β̇_B, where a bound moves with C alone.
         """
-        solved, held = self.solution, self.solution.held
-        rows, multiplier, of_sum = solved.adjoint(self.free.T @ slope, float(slope.sum()))
-        at_bound, kernel = solved.beta[held], solved.dual.kernel
+        solved, pulled = self.solution, slope @ self.across
+        rows, multiplier, of_sum = solved.adjoint(pulled[solved.free], float(slope.sum()))
+        at_bound = solved.beta.copy()
+        at_bound[solved.free] = 0.0
+        pushed = multiplier @ solved.dual.kernel[rows]
         found = {
-            "C": slope @ (self.held @ at_bound)
-            - multiplier @ (kernel[np.ix_(rows, held)] @ at_bound)
-            - of_sum * at_bound.sum(),
+            "C": (pulled - pushed - of_sum) @ at_bound,
             "epsilon": -solved.dual.epsilon * (multiplier @ solved.sign[rows]),
         }
-        if self.kernel.has_width:
+        if self.kernel.kernel.has_width:
             kept, train = np.flatnonzero(solved.beta), self.problem.train
             both = np.concatenate([self.problem.valid, train[rows]])
-            part = self.product[np.ix_(both, train[kept])]
-            moved = self.kernel.jets(part, self.gamma, 1)[1] @ solved.beta[kept]
+            moved = self.kernel.moved(both, train[kept]) @ solved.beta[kept]
             found["gamma"] = np.concatenate([slope, -multiplier]) @ moved
         return {name: float(value) for name, value in found.items()}
 
 
-def solve_dual(
-    kernel: Kernel,
-    product: np.ndarray,
+def solve_duals(
+    kernel: FoldKernel,
+    problems: Sequence[Problem],
+    values: Mapping[str, float],
+    codes: np.ndarray | None,
+    guess: Callable[[Problem, Dual], np.ndarray] | None = None,
+) -> list[Outcome]:
+    """Fit the problems by libsvm, and polish. Raises `DualError` where there is no solution.
+
+    `codes` (n,) are the classes of a fold's rows, or None where targets are numbers. With a
+    `guess` of β, a function of problem and dual, there is no intercept, and libsvm is not asked.
+    """
+    duals = [_dual(kernel, each, values, codes is not None, guess is None) for each in problems]
+    if guess is not None:
+        begin = [guess(*each) for each in zip(problems, duals, strict=True)]
+    elif codes is not None:
+        begin = _rough_pairs(kernel, problems, values["C"], codes)
+    else:
+        begin = [_rough_numbers(dual) for dual in duals]
+    outcomes = []
+    for problem, dual, beta in zip(problems, duals, begin, strict=True):
+        solved = polish(dual, beta)
+        across = kernel.between(problem.valid, problem.train)
+        f = across @ solved.beta + solved.intercept
+        outcomes.append(Outcome(f, solved, across, kernel, problem))
+    return outcomes
+
+
+def _dual(
+    kernel: FoldKernel,
     problem: Problem,
     values: Mapping[str, float],
     signed: bool,
-    guess: Callable[[Dual], np.ndarray] | None = None,
-) -> Outcome:
-    """Fit the problem by libsvm, and polish. Raises `DualError` where there is no solution.
-
-    `product` (n, n) is that of all rows of the fold. With a `guess` of β, a function of the dual,
-    there is no intercept, and libsvm is not asked.
-    """
-    gamma = values.get("gamma", 1.0)
-
-    def between(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return kernel.jets(product[np.ix_(rows, columns)], gamma, 0)[0]
-
-    bound, t = values["C"] * problem.cost, problem.target
-    low, high = -bound, bound
+    intercept: bool,
+) -> Dual:
+    high, t = values["C"] * problem.cost, problem.target
+    low = -high
     if signed:
         low, high = np.where(t > 0, 0.0, low), np.where(t > 0, high, 0.0)
-    inner = between(problem.train, problem.train)
-    dual = Dual(inner, t, low, high, values.get("epsilon", 0.0), guess is None)
-    solved = polish(dual, _rough(dual, bound, signed) if guess is None else guess(dual))
-    free, held = (between(problem.valid, problem.train[i]) for i in (solved.free, solved.held))
-    f = free @ solved.beta[solved.free] + held @ solved.beta[solved.held] + solved.intercept
-    return Outcome(f, solved, free, held, kernel, product, problem, gamma)
+    inner = kernel.between(problem.train, problem.train)
+    return Dual(inner, t, low, high, values.get("epsilon", 0.0), intercept)
 
 
-def _rough(dual: Dual, bound: np.ndarray, signed: bool) -> np.ndarray:
+def _rough_numbers(dual: Dual) -> np.ndarray:
     """β (n,) by libsvm."""
-    how = {"C": 1.0, "kernel": "precomputed", "max_iter": _STEPS}
-    if signed:
-        machine = SVC(tol=_ROUGH, **how)
-    else:
-        machine = SVR(tol=_ROUGH * float(np.std(dual.target)), epsilon=dual.epsilon, **how)
-    # With many pairs of classes checks took as long as fits.
+    tol = _ROUGH * float(np.std(dual.target))
+    machine = _fitted(
+        SVR(tol=tol, epsilon=dual.epsilon, **_HOW), dual.kernel, dual.target, dual.high
+    )
+    beta = np.zeros(len(dual.target))
+    beta[machine.support_] = machine.dual_coef_[0]
+    return beta
+
+
+def _rough_pairs(
+    kernel: FoldKernel, problems: Sequence[Problem], C: float, codes: np.ndarray
+) -> list[np.ndarray]:
+    """β of each pair of classes, in their order, by libsvm: one call, for its checks take longer
+    than its fits.
+    """
+    cost = np.zeros(len(codes))
+    for problem in problems:
+        cost[problem.train] = C * problem.cost
+    rows = np.flatnonzero(cost)
+    machine = _fitted(SVC(tol=_ROUGH, **_HOW), kernel.between(rows, rows), codes[rows], cost[rows])
+    coefficients = np.zeros((len(machine.dual_coef_), len(codes)))
+    coefficients[:, rows[machine.support_]] = machine.dual_coef_
+    count = len(machine.classes_)
+    if count == 2:
+        return [coefficients[0, problems[0].train]]
+    # A row of class a has its coefficients against the others in their order, and of two classes
+    # it is the lower one that libsvm calls positive.
+    begin = []
+    for (a, b), problem in zip(combinations(range(count), 2), problems, strict=True):
+        begin.append(-coefficients[np.where(problem.target > 0, a, b - 1), problem.train])
+    return begin
+
+
+_HOW: dict[str, Any] = {"C": 1.0, "kernel": "precomputed", "max_iter": _STEPS}
+
+
+def _fitted(machine: Any, kernel: np.ndarray, target: np.ndarray, cost: np.ndarray) -> Any:
     checked = config_context(assume_finite=True, skip_parameter_validation=True)
     with warnings.catch_warnings(), checked:
         warnings.simplefilter("ignore", ConvergenceWarning)
-        machine.fit(dual.kernel, dual.target, sample_weight=bound)
-    beta = np.zeros(len(bound))
-    beta[machine.support_] = machine.dual_coef_[0]
-    return beta
+        return machine.fit(kernel, target, sample_weight=cost)

@@ -6,7 +6,7 @@ leaves the margin; where one does, F is continuous and its gradient jumps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from scipy import sparse
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.criteria.kernel_criterion import Products
-from argrad.sklearn.criteria.kernel_machine import Outcome, solve_dual
+from argrad.sklearn.criteria.kernel_machine import FoldKernel, Outcome, solve_duals
 from argrad.sklearn.criteria.linear_machine import Squared, guess, solve_squared
 from argrad.sklearn.criteria.margin_dual import DualError
 from argrad.sklearn.criteria.threads import one_thread
@@ -63,6 +63,7 @@ class MarginCriterion:
         self._settings = [self._untuned(fold) for fold in self.folds.each]
         self._columns: list[Matrix] = []
         self._products: list[np.ndarray] = []
+        self._last: tuple[tuple[int, float], FoldKernel] | None = None
         for fold in self.folds.each[:1] if self.folds.one_design else self.folds.each:
             columns = fold.design.columns
             if isinstance(self.model, LinearMachine):
@@ -122,16 +123,16 @@ class MarginCriterion:
     def _fold(self, h: np.ndarray, i: int) -> tuple[float, np.ndarray]:
         tuned = {name: float(np.exp(h[at])) for name, at in self._positions.items()}
         values = {**self._settings[i], **tuned}
+        try:
+            solved = self._solve(i, values)
+        except DualError as failure:
+            where = ", ".join(f"{name}={value:.6g}" for name, value in values.items())
+            raise SolveError(
+                f"the machine cannot be fitted to rounding on the training rows of fold {i} "
+                f"at {where}: {failure}. Lower the upper bound of C, or scale the columns."
+            ) from None
         loss, gradient = 0.0, np.zeros(self.size)
-        for problem in self._problems[i]:
-            try:
-                found = self._solve(i, problem, values)
-            except DualError as failure:
-                where = ", ".join(f"{name}={value:.6g}" for name, value in values.items())
-                raise SolveError(
-                    f"the machine cannot be fitted to rounding on the training rows of fold {i} "
-                    f"at {where}: {failure}. Lower the upper bound of C, or scale the columns."
-                ) from None
+        for problem, found in zip(self._problems[i], solved, strict=True):
             lost, slope = self.model.loss(found.values, problem.truth)
             loss += float(problem.share @ lost)
             derivatives = found.gradient(problem.share * slope)
@@ -139,15 +140,25 @@ class MarginCriterion:
                 gradient[at] += derivatives[name]
         return loss, gradient
 
-    def _solve(self, i: int, problem: Problem, values: Mapping[str, float]) -> Outcome | Squared:
-        model, i = self.model, 0 if self.folds.one_design else i
-        if isinstance(model, KernelMachine):
-            return solve_dual(model.kernel, self._products[i], problem, values, model.signed)
-        columns = self._columns[i]
+    def _solve(self, i: int, values: Mapping[str, float]) -> Sequence[Outcome | Squared]:
+        model, problems = self.model, self._problems[i]
+        kept = 0 if self.folds.one_design else i
         if not self._products:
-            return solve_squared(columns, problem, values, model.signed)
-        guessed = partial(guess, columns, problem, signed=model.signed)
-        return solve_dual(_LINEAR, self._products[i], problem, values, model.signed, guessed)
+            columns = self._columns[kept]
+            return [solve_squared(columns, each, values, model.signed) for each in problems]
+        codes = self.folds.each[i].target[:, 0] if model.signed else None
+        kernel = self._kernel(kept, values.get("gamma", 1.0))
+        if isinstance(model, KernelMachine):
+            return solve_duals(kernel, problems, values, codes)
+        guessed = partial(guess, self._columns[kept], signed=model.signed)
+        return solve_duals(kernel, problems, values, codes, guessed)
+
+    def _kernel(self, kept: int, gamma: float) -> FoldKernel:
+        """That of folds which are of one design and have one γ is the same."""
+        if self._last is None or self._last[0] != (kept, gamma):
+            kernel = getattr(self.model, "kernel", _LINEAR)
+            self._last = (kept, gamma), FoldKernel.of(kernel, self._products[kept], gamma)
+        return self._last[1]
 
     def _width_and_spread(self, kernel: Kernel, used: np.ndarray) -> tuple[float, float]:
         """A γ to begin with, and the variance of the rows under the kernel with that used."""

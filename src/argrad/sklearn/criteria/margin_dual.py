@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, lapack, lu_solve
+from scipy.linalg import eigh, lapack
 
 _EPS = float(np.finfo(float).eps)
 # A violation of the optimality conditions that counts, relative to the targets, beside rounding.
@@ -85,7 +85,7 @@ class KKTFactor:
     def _solve(self, right: np.ndarray) -> np.ndarray:
         if self.singular:
             return self._vectors @ (self._inverses * (self._vectors.T @ right))
-        return lu_solve(tuple(self._lu), right, check_finite=False)
+        return lapack.dgetrs(*self._lu, right)[0]
 
 
 @dataclass(frozen=True)
