@@ -11,6 +11,7 @@ from argrad.sklearn.criteria.kernel_criterion import KernelCriterion
 from argrad.sklearn.criteria.leave_one_out import LeaveOneOutRidge
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
+from argrad.sklearn.criteria.sparse_logistic_fit import fit_sparse_logistic
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
 from argrad.sklearn.criteria.training import train_on
 from argrad.sklearn.hyperparameters import Hyperparameter
@@ -18,6 +19,7 @@ from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.margins import MarginModel
 from argrad.sklearn.models.sparse import SparseModel
+from argrad.sklearn.models.sparse_logistic import SparseLogisticModel
 from argrad.sklearn.models.trained import Trained
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.rows.designs import as_design
@@ -79,6 +81,9 @@ def fit_model(
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         plain = {name: float(each) if each.ndim == 0 else each for name, each in values.items()}
         final.set_params(**plain).fit(X, y, **weights)
+        return
+    if isinstance(model, SparseLogisticModel):
+        fit_sparse_logistic(model, final, values, X, y, encoded, sample_weight)
         return
     if isinstance(model, SparseModel):
         model.fit(final, values, X, y, sample_weight)

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import ElasticNet
 
-from argrad.sklearn.criteria import sparse_lower
+from argrad.sklearn.criteria import signs, training_rows
 from argrad.sklearn.criteria.centred import Centred
 from argrad.sklearn.criteria.lower import LowerError
 from argrad.sklearn.criteria.sparse_lower import SparseProblem, Support
@@ -25,7 +25,7 @@ def problem(rng, n=60, d=90, fit_intercept=True, kept_sparse=False):
 @pytest.fixture(params=["all columns known", "columns learnt"])
 def _learning(request, monkeypatch):
     if request.param == "columns learnt":
-        monkeypatch.setattr(sparse_lower, "_FEW", 0)
+        monkeypatch.setattr(training_rows, "_FEW", 0)
 
 
 @pytest.mark.usefixtures("_learning")
@@ -78,9 +78,9 @@ def test_where_it_begins_does_not_matter(rng):
 def test_many_columns_that_enter_are_swept_first(rng, monkeypatch):
     made, *_ = problem(rng)
     level = 0.01 * np.abs(made.pull).max() * np.ones(90)
-    monkeypatch.setattr(sparse_lower, "_MANY", 10_000)
+    monkeypatch.setattr(signs, "_MANY", 10_000)
     alone = made.solve(level, 0 * level, Support.empty()).support
-    monkeypatch.setattr(sparse_lower, "_MANY", 0)
+    monkeypatch.setattr(signs, "_MANY", 0)
     swept = made.solve(level, 0 * level, Support.empty()).support
     np.testing.assert_array_equal(alone.columns, swept.columns)
     np.testing.assert_allclose(alone.coefficients, swept.coefficients, rtol=1e-8)

@@ -78,9 +78,10 @@ def test_targets_that_are_no_classes(y, said):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"penalty": "l1", "solver": "saga"}, "penalty='l1'"),
         ({"penalty": None}, "penalty=None"),
-        ({"l1_ratio": 0.5, "solver": "saga"}, r"l1_ratio=0\.5"),
+        ({"l1_ratio": 0.5}, r"solver='lbfgs'.*l1_ratio=0\.5.*solver='saga'"),
+        ({"l1_ratio": 1.5, "solver": "saga"}, r"l1_ratio=1\.5.*no share"),
+        ({"l1_ratio": 1, "C": np.inf, "solver": "saga"}, "C=inf"),
         ({"class_weight": [1, 2]}, r"class_weight=\[1, 2\].*dictionary"),
         ({"solver": "liblinear"}, "liblinear penalises the intercept"),
         ({"solver": "liblinear", "fit_intercept": False, "dual": True}, "dual=True"),

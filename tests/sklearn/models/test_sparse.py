@@ -16,6 +16,8 @@ from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
 from argrad.sklearn.space import Space
 
+from .on_a_piece import check_derivatives, near_start
+
 RANGE = Shared(1e-5, 1e3)
 SHARE = Shared(0.01, 1.0)
 CASES = {
@@ -42,11 +44,6 @@ def make(estimator, tuned, X, y, weight=None):
     return criterion_of(model, folds, Space(tuned, folds.features, encoded.outputs))
 
 
-def near_start(criterion, rng):
-    h = criterion.start()
-    return h - rng.uniform(0.3, 0.9, size=len(h))
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_losses_are_scikit_learn_s(name, rng):
     estimator, tuned = CASES[name]
@@ -71,42 +68,14 @@ def test_losses_are_scikit_learn_s(name, rng):
 @pytest.mark.parametrize("kept_sparse", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives(name, kept_sparse, rng):
-    """Relative to the gradient 1e-8, on one piece; a step that crosses a kink is drawn anew."""
     estimator, tuned = CASES[name]
     X, y = draw(rng)
     if kept_sparse:
         X = X * (rng.uniform(size=X.shape) < 0.6)
     weight = rng.uniform(0.3, 2.0, size=60)
-    criterion = make(estimator, tuned, sparse.csr_array(X) if kept_sparse else X, y, weight)
-
-    def piece():
-        each = criterion.supports()
-        return [(*s.columns, *s.signs) for s in each]
-
-    step = 2e-5
-    for _ in range(20):
-        h = near_start(criterion, rng)
-        direction = rng.uniform(-1.0, 1.0, size=len(h))
-        found, here, ends = criterion(h), piece(), []
-        for t in (-2, -1, 1, 2):
-            ends.append(criterion(h + t * step * direction))
-            here = here if piece() == here else None
-        if here is not None:
-            break
-    else:
-        pytest.fail("every step crossed a kink")
-    assert max(len(s.columns) for s in criterion.supports()) > 3
-    # Of fourth order: what is left is rounding.
-    values = np.array([each.value for each in ends])
-    slope = np.array([1, -8, 8, -1]) @ values / (12 * step)
-    scale = np.abs(found.gradient * direction).sum()
-    assert found.gradient @ direction == pytest.approx(slope, abs=1e-8 * max(scale, found.value))
-    if criterion.shared:
-        slopes = np.array([each.gradient[0] for each in ends])
-        bend = np.array([1, -8, 8, -1]) @ slopes / (12 * step * direction[0])
-        assert found.curvature == pytest.approx(bend, rel=1e-7, abs=1e-7 * scale)
-    else:
-        assert found.curvature is None
+    check_derivatives(
+        make(estimator, tuned, sparse.csr_array(X) if kept_sparse else X, y, weight), rng
+    )
 
 
 def test_sparse_columns_give_the_same(rng):

@@ -104,7 +104,7 @@ def test_weights_count_as_in_grid_search(request, rng, model, name, scoring, dat
         ([1.0, 2.0], r"shape \(2,\), but there are 3 rows"),
         ([1.0, -2.0, 1.0], "holds -2 in row 1"),
         ([1.0, 1.0, np.nan], "holds nan in row 2"),
-        ([0.0, 0.0, 0.0], "is 0 in every row"),
+        ([0.0, 0.0, 0.0], "is zero in every row"),
         (["a", "b", "c"], "must hold numbers"),
     ],
 )

@@ -135,7 +135,8 @@ def settle(
     def make(folds: Folds, hyperparameter: Hyperparameter) -> AnyCriterion:
         if isinstance(model, Model):
             return linear_criterion(model, folds, hyperparameter)
-        space = Space({"alpha": hyperparameter}, model.units(folds.features), outputs)
+        tuned = {next(iter(model.kinds)): hyperparameter}
+        space = Space(tuned, model.units(folds.features), outputs)
         return criterion_of(model, folds, space)
 
     def begin(criterion: AnyCriterion, hyperparameter: Hyperparameter) -> np.ndarray:
@@ -144,7 +145,7 @@ def settle(
         return criterion.start()
 
     if not isinstance(model, Model):
-        adaptive = isinstance(model, SparseModel) and PerFeature in model.kinds["alpha"]
+        adaptive = isinstance(model, SparseModel) and PerFeature in next(iter(model.kinds.values()))
         if not (adaptive and isinstance(place.hyperparameter, Auto)):
             return _of_several(place, model, folds, outputs)
     elif not isinstance(place.hyperparameter, Auto):

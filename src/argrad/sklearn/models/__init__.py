@@ -6,11 +6,10 @@ import difflib
 from typing import Any
 
 from argrad.sklearn.models.base import Encoded, Model, Tunable
-from argrad.sklearn.models.elastic_net import ElasticNetModel
 from argrad.sklearn.models.gamma import GammaModel
 from argrad.sklearn.models.huber import HuberModel
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
-from argrad.sklearn.models.lasso import LassoModel
+from argrad.sklearn.models.lasso import ElasticNetModel, LassoModel
 from argrad.sklearn.models.linear_svm import LinearSVCModel, LinearSVRModel
 from argrad.sklearn.models.logistic import LogisticModel
 from argrad.sklearn.models.mlp import ClassifierModel, RegressorModel

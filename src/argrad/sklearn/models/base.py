@@ -107,10 +107,6 @@ class Model(Tunable):
     def kinds(self) -> Mapping[str, tuple[type[Hyperparameter], ...]]:
         return {self.parameter: (Shared, Grouped, PerFeature, PerClass)}
 
-    @classmethod
-    def of(cls, estimator: Any) -> Model:
-        return cls()
-
     @abstractmethod
     def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
         """The model for this target, and the target encoded; ValueError if it cannot be one."""

@@ -11,9 +11,10 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
-from argrad.sklearn.models.base import Encoded, Model, refuse
+from argrad.sklearn.models.base import Encoded, Model, Tunable, refuse
 from argrad.sklearn.models.judging import OF_CLASSES
 from argrad.sklearn.models.labels import ClassWeight, as_class_weight, as_labels, by_position
+from argrad.sklearn.models.sparse_logistic import SparseLogisticModel
 
 
 @dataclass(frozen=True)
@@ -33,23 +34,16 @@ class LogisticModel(Model):
     judges = OF_CLASSES
 
     @classmethod
-    def of(cls, estimator: Any) -> Model:
-        penalty = getattr(estimator, "penalty", "deprecated")
-        if penalty not in ("l2", "deprecated"):
-            why = "only the quadratic penalty has a smooth solution path"
-            refuse(estimator, "penalty", why, "Leave penalty out, or set it to 'l2'.")
-        ratio = getattr(estimator, "l1_ratio", None)
-        if ratio not in (None, 0, 0.0):
-            why = "only the quadratic penalty has a smooth solution path"
-            refuse(estimator, "l1_ratio", why, "Set l1_ratio=0.")
+    def of(cls, estimator: Any) -> Tunable:
         if estimator.solver == "liblinear" and estimator.fit_intercept:
             why = "liblinear penalises the intercept"
-            refuse(estimator, "solver", why, "Set solver='lbfgs' or 'newton-cholesky'.")
+            refuse(estimator, "solver", why, "Set solver='lbfgs', or 'saga' with l1_ratio > 0.")
         if estimator.solver == "liblinear" and estimator.dual:
             refuse(estimator, "dual", "the primal problem is solved", "Set dual=False.")
-        return cls(as_class_weight(estimator))
+        loss, ratio = cls(as_class_weight(estimator)), _l1_ratio(estimator)
+        return loss if ratio == 0 else SparseLogisticModel.with_loss(loss, estimator, ratio)
 
-    def for_target(self, y: np.ndarray) -> tuple[Model, Encoded]:
+    def for_target(self, y: np.ndarray) -> tuple[LogisticModel, Encoded]:
         classes, codes = as_labels(y, "LogisticRegression")
         weights = by_position(self.class_weight, classes)
         if len(classes) == 2:
@@ -91,6 +85,20 @@ class LogisticModel(Model):
     def curvature(self, z: np.ndarray, target: np.ndarray) -> np.ndarray:
         del target
         return (expit(z) * expit(-z))[..., None]
+
+    def third(self, z: np.ndarray) -> np.ndarray:
+        """∂³ℓ/∂z³, of shape (n, 1)."""
+        return expit(z) * expit(-z) * (expit(-z) - expit(z))
+
+
+def _l1_ratio(estimator: Any) -> Any:
+    """The share of absolute values in its penalty, by the one or the other way to write it."""
+    penalty, ratio = getattr(estimator, "penalty", "deprecated"), estimator.l1_ratio
+    if penalty in ("l1", "l2"):
+        return 1.0 if penalty == "l1" else 0.0
+    if penalty not in ("elasticnet", "deprecated"):
+        refuse(estimator, "penalty", "there is none to tune", "Leave penalty out.")
+    return 0.0 if ratio is None else ratio
 
 
 def _weighed(weight: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,53 +1,89 @@
-"""Linear models of the squared error whose penalty makes coefficients zero.
+"""Linear models whose penalty makes coefficients zero.
 
-As scikit-learn has them, for weights r that sum to one,
+For row weights r, a loss ℓ and penalties of their own for the columns
 
-    ½ Σ_i r_i (x_i·w + b − y_i)² + Σ_j alpha_j (l1_ratio |w_j| + ½ (1 − l1_ratio) w_j²).
+    Σ_i r_i ℓ(x_i·w + b, y_i) + Σ_j p_j (l1_ratio |w_j| + ½ (1 − l1_ratio) w_j²),
+
+where p_j is the parameter, or one over it. Derivatives are those on the support.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from argrad.sklearn.models.base import Encoded, Tunable, refuse
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared
+from argrad.sklearn.models.base import Encoded, Tunable
 from argrad.sklearn.models.numbers import as_numbers
 from argrad.sklearn.scaled import fit_scaled
+
+Kinds = Mapping[str, tuple[type[Hyperparameter], ...]]
 
 
 @dataclass(frozen=True)
 class SparseModel(Tunable):
-    """`alpha` and `l1_ratio` are what the estimator has where they are not tuned."""
+    """`strength` and `l1_ratio` are what the estimator has where they are not tuned."""
 
-    alpha: float = field(default=1.0, compare=False)
+    strength: float = field(default=1.0, compare=False)
     l1_ratio: float = field(default=1.0, compare=False)
+
+    parameter: ClassVar[str] = "alpha"
+    # p = strength^sign.
+    sign: ClassVar[int] = 1
+
+    @abstractmethod
+    def validation(
+        self, z: np.ndarray, target: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What validation rows lose, and its first two derivatives in z: all of shape (v,)."""
+
+    def fit(
+        self, final: Any, values: dict[str, np.ndarray], X: Any, y: np.ndarray, weights: Any
+    ) -> None:
+        """Fit the estimator `final` with hyperparameters at `values`, as it fits itself.
+
+        Of one penalty a column it knows a single one on scaled columns: for s_j = p̄ / p_j and
+        w = s v, Σ p_j |w_j| = p̄ ‖v‖₁ and X w = (X s) v, with p̄ the geometric mean.
+        """
+        given = {} if weights is None else {"sample_weight": weights}
+        strength = values.get(self.parameter)
+        if strength is None or np.all(strength == strength.flat[0]):
+            plain = {name: float(each.flat[0]) for name, each in values.items()}
+            final.set_params(**plain).fit(X, y, **given)
+            return
+        mean = float(np.exp(np.log(strength).mean()))
+        scale = (mean / strength) ** self.sign
+        fit_scaled(final.set_params(**{self.parameter: mean}), scale, X, y, given)
+
+
+@dataclass(frozen=True)
+class SparseSquares(SparseModel):
+    """ℓ = ½ (z − y)², with weights r that sum to one; validated by the squared error."""
 
     loss_name = "mean squared error"
 
     def for_target(self, y: np.ndarray) -> tuple[Tunable, Encoded]:
         return self, Encoded(as_numbers(y, self.estimator.__name__))
 
-    def fit(
-        self, final: Any, values: dict[str, np.ndarray], X: Any, y: np.ndarray, weights: Any
-    ) -> None:
-        """Fit scikit-learn's estimator `final` with hyperparameters at `values`.
-
-        Of one penalty a column it knows a single one on scaled columns: for s_j = ᾱ / alpha_j and
-        w = s v, Σ alpha_j |w_j| = ᾱ ‖v‖₁ and X w = (X s) v, with ᾱ the geometric mean.
-        """
-        given = {} if weights is None else {"sample_weight": weights}
-        alpha = values.get("alpha")
-        if alpha is None or np.all(alpha == alpha.flat[0]):
-            plain = {name: float(each.flat[0]) for name, each in values.items()}
-            final.set_params(**plain).fit(X, y, **given)
-            return
-        mean = float(np.exp(np.log(alpha).mean()))
-        fit_scaled(final.set_params(alpha=mean), mean / alpha, X, y, given)
+    def validation(
+        self, z: np.ndarray, target: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        errors = z - target
+        return errors**2, 2 * errors, np.full(len(z), 2.0)
 
 
-def refuse_positive(estimator: Any) -> None:
-    """Raise ValueError for coefficients that must not be negative."""
-    if estimator.positive:
-        refuse(estimator, "positive", "signs are free here", "Set positive=False.")
+def lasso_kinds(parameter: str) -> Kinds:
+    """What is tuned of a penalty with absolute values alone."""
+    return {parameter: (Shared, Grouped, PerFeature)}
+
+
+def net_kinds(parameter: str) -> Kinds:
+    """What is tuned of a penalty with squares as well."""
+    return {parameter: (Shared,), "l1_ratio": (Shared,)}
+
+
+NET_RANGES: Mapping[str, Hyperparameter] = {"l1_ratio": Shared(0.05, 1.0)}

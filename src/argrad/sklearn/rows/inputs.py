@@ -68,5 +68,5 @@ def as_weights(sample_weight: Any, rows: int) -> np.ndarray | None:
             "and not negative; use 0 to leave a row out."
         )
     if not weights.any():
-        raise ValueError("sample_weight is 0 in every row: give a positive weight to some.")
+        raise ValueError("sample_weight is zero in every row: give a positive weight to some.")
     return weights
