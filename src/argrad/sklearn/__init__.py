@@ -9,6 +9,7 @@ except ImportError as error:
 
 from argrad.sklearn.deciding.auto import Auto as Auto
 from argrad.sklearn.group_lasso import GroupLasso as GroupLasso
+from argrad.sklearn.hyperparameters import Adaptive as Adaptive
 from argrad.sklearn.hyperparameters import Grouped as Grouped
 from argrad.sklearn.hyperparameters import PerClass as PerClass
 from argrad.sklearn.hyperparameters import PerEntry as PerEntry

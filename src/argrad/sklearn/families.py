@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from argrad.sklearn.criteria.adaptive_criterion import AdaptiveCriterion
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.kernel_criterion import KernelCriterion
 from argrad.sklearn.criteria.leave_one_out import LeaveOneOutRidge
@@ -14,7 +15,7 @@ from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
 from argrad.sklearn.criteria.sparse_logistic_fit import fit_sparse_logistic
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
 from argrad.sklearn.criteria.training import train_on
-from argrad.sklearn.hyperparameters import Hyperparameter
+from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter
 from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.margins import MarginModel
@@ -54,7 +55,8 @@ def criterion_of(model: Tunable, folds: Folds, space: Space) -> AnyCriterion:
     if isinstance(model, MarginModel):
         return MarginCriterion(model, folds, space)
     if isinstance(model, SparseModel):
-        return SparseCriterion(model, folds, space)
+        adaptive = isinstance(space.tuned.get(model.parameter), Adaptive)
+        return (AdaptiveCriterion if adaptive else SparseCriterion)(model, folds, space)
     assert isinstance(model, Trained)
     return TrainedCriterion(model, folds, space)
 

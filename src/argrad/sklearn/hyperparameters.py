@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,6 +75,10 @@ class Hyperparameter:
     def value(self, log_value: np.ndarray) -> Any:
         """The hyperparameter as its user knows it, from its logarithms of shape (size,)."""
         raise NotImplementedError
+
+    def given(self, numbers: np.ndarray) -> Any:
+        """What a model is given, from its numbers as `layout` has them."""
+        return numbers
 
     def bounded(self, log_value: np.ndarray) -> np.ndarray:
         """The exponential of `log_value`; at a bound exactly the bound, in spite of rounding."""
@@ -259,6 +263,50 @@ class PerClass(Hyperparameter):
 
     def value(self, log_value: np.ndarray) -> np.ndarray:
         return self.bounded(log_value)
+
+
+class Stages(NamedTuple):
+    """Penalties of a first fit, and of a second that goes by its coefficients."""
+
+    first: float
+    second: float
+
+
+class Adaptive(Hyperparameter):
+    """A penalty a column by its coefficient in a first fit: the adaptive lasso. In [low, high].
+
+    Two numbers stand for all: λ₁, of a first fit with one penalty, whose coefficients are w, and
+    λ₂. The second fit has the penalties λ₂ max_k |w_k| / |w_j|: what is large is hardly shrunk,
+    and what the first has left out stays out. With λ₂ towards zero it is least squares on what
+    the first has chosen, with λ₁ towards zero it goes by least squares. In every fold both fits
+    see the training rows alone.
+
+    Source: Zou 2006, The adaptive lasso and its oracle properties, JASA 101:1418–1429; the lasso
+    as the first fit, Bühlmann and van de Geer 2011, Statistics for High-Dimensional Data, 2.8.
+
+    >>> from argrad.sklearn import Adaptive
+    >>> Adaptive(1e-4, 1e2).value(np.log([0.1, 0.01]))
+    Stages(first=0.1, second=0.01)
+    """
+
+    def layout(self, units: list[str], outputs: int) -> np.ndarray:
+        del units, outputs
+        return np.arange(2)
+
+    def size(self, n_features: int, n_outputs: int = 1) -> int:
+        del n_features, n_outputs
+        return 2
+
+    def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
+        del features, outputs
+        return [f"{name}[{stage}]" for stage in Stages._fields]
+
+    def value(self, log_value: np.ndarray) -> Stages:
+        first, second = self.bounded(log_value)
+        return Stages(float(first), float(second))
+
+    def given(self, numbers: np.ndarray) -> Stages:
+        return Stages(*map(float, numbers))
 
 
 class PerLayer(_OneEach):

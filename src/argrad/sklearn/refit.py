@@ -62,9 +62,7 @@ def refit(
         features = feature_names(preprocess, X, X.shape[1] if hasattr(X, "shape") else len(X[0]))
         if not isinstance(model, Model):
             space = Space(place.own_names, model.units(features), encoded.outputs)
-            numbers = space.bounded(log_values)
-            values = {name: numbers[each] for name, each in space.positions().items()}
-            fit_model(model, final, values, X, y, encoded, sample_weight)
+            fit_model(model, final, space.given(log_values), X, y, encoded, sample_weight)
             return fitted
         index = place.hyperparameter.index(features, encoded.values.shape[1])
         values = place.hyperparameter.bounded(log_values)[index]

@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
 from argrad.sklearn.combinations import Combination, combinations
+from argrad.sklearn.criteria.adaptive_criterion import AdaptiveCriterion
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP, SparseCriterion
@@ -351,6 +352,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if isinstance(settled.criterion, SparseCriterion):
             if settled.criterion.of_columns and not known:
                 return levelled_descent(low, high, start, self.tol or 1e-4)
+            return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
+        if isinstance(settled.criterion, AdaptiveCriterion):
             return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
         descent = levelled_descent if penalties and not known else projected_descent

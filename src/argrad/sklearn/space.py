@@ -91,6 +91,12 @@ class Space:
             name: numbers[name][kind.layout(units, outputs)] for name, kind in self.tuned.items()
         }
 
+    def given(self, log_values: np.ndarray) -> dict[str, Any]:
+        """What a model is given of each hyperparameter, see `positions`, at h."""
+        numbers = self.bounded(log_values)
+        positions = self.positions()
+        return {name: kind.given(numbers[positions[name]]) for name, kind in self.tuned.items()}
+
     def _sizes(self) -> list[int]:
         d, m = len(self.units), len(self.outputs)
         return [kind.size(d, m) for kind in self.tuned.values()]

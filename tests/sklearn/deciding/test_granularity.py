@@ -10,6 +10,7 @@ from argrad import SolveError
 from argrad.sklearn import PerFeature
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.deciding.granularity import (
+    ADAPTIVE,
     GROUPED,
     PER_CLASS,
     SHARED,
@@ -17,6 +18,7 @@ from argrad.sklearn.deciding.granularity import (
     Box,
     BudgetError,
     Candidate,
+    Objectives,
     choose,
     decide,
     path,
@@ -34,7 +36,7 @@ def criteria(X, y):
 
     def make(splits):
         folds = stack_folds(StandardScaler(), X, y, encoded.values, splits, True)
-        return Criterion(model, folds, PerFeature(1e-4, 1e4))
+        return Objectives(Criterion(model, folds, PerFeature(1e-4, 1e4)))
 
     return make
 
@@ -54,7 +56,7 @@ def regression(rng, n, d, informative, noise):
 def decided(X, y, cv=5, groups=None):
     make = criteria(X, y)
     splits = list(KFold(cv).split(X))
-    return decide(make, splits, box_of(make(splits)), groups)
+    return decide(make, splits, box_of(make(splits).each), groups)
 
 
 def test_inner_folds_never_see_the_fold_left_out(rng):
@@ -163,11 +165,16 @@ class Valley:
         return Evaluation(h, value, np.full(self.k, value), 2 * away / len(away), None)
 
 
+def valleys(m, log=None, kind=Valley, **more):
+    """Objectives of any splits, with the same minimum."""
+    m, log = np.array(m), [] if log is None else log
+    return lambda splits: Objectives(kind(m, len(splits), log, **more))
+
+
 def valley(splits, error=None, after=np.inf, m=(-1.0, 0.0, 3.0)):
     log: list = []
-    m = np.array(m)
     box = Box(-5.0, 5.0, np.zeros(3))
-    return decide(lambda s: Valley(m, len(s), log, error, after), splits, box), log
+    return decide(valleys(m, log, error=error, after=after), splits, box), log
 
 
 def test_where_nothing_overfits_there_is_no_prior():
@@ -190,9 +197,8 @@ def test_where_the_cv_loss_gains_nothing_nothing_is_compared():
 def test_what_is_gained_in_a_few_rows_is_not_gained_in_many():
     """In a thousandth of them even a gain of two thirds: 1 instead of 3.9."""
     splits, box = list(KFold(4).split(np.arange(40))), Box(-5.0, 5.0, np.zeros(3))
-    m = np.array([-1.0, 0.0, 3.0])
     for part, granularity in ((1e-2, "per-feature"), (1e-3, "shared")):
-        found = decide(lambda s: Valley(m, len(s), []), splits, box, part=part)
+        found = decide(valleys([-1.0, 0.0, 3.0]), splits, box, part=part)
         assert found.chosen.granularity == granularity
 
 
@@ -206,8 +212,8 @@ def test_points_without_a_solution_are_kept_away_from():
             return super().__call__(h)
 
     splits = list(KFold(4).split(np.arange(40)))
-    m, box = np.array([-1.0, 0.0, 3.0]), Box(-5.0, 5.0, np.zeros(3))
-    found = decide(lambda s: Cliff(m, len(s), []), splits, box)
+    box = Box(-5.0, 5.0, np.zeros(3))
+    found = decide(valleys([-1.0, 0.0, 3.0], kind=Cliff), splits, box)
     assert found.chosen.granularity == "per-feature"
     assert 1.0 < np.ptp(found.log_values) <= 2.0
 
@@ -228,12 +234,33 @@ def test_what_was_measured_in_full_counts_when_it_ends_early(error):
     assert np.isnan(nothing.optimism)
     assert "before the decision ended" in nothing.reason
     # The shared penalty is where its tuning ended, if that was ended.
-    shared = next(
-        path(Valley(np.array([-1.0, 0.0, 3.0]), 4, []), Box(-5.0, 5.0, np.zeros(3)), None)
-    )
+    shared = next(path(valleys([-1.0, 0.0, 3.0])(splits), Box(-5.0, 5.0, np.zeros(3)), None))
     partly, log = valley(splits, error, after=12)
     assert partly.results.empty
     np.testing.assert_array_equal(partly.log_values, shared.log_values)
+
+
+def test_what_is_clearly_the_best_ends_the_tuning_of_others():
+    """Adaptive penalties that lose half of what one penalty a column does at its best."""
+    splits, tried = list(KFold(4).split(np.arange(40))), []
+
+    def make(some):
+        own = Valley(np.array([1.0, 2.0]), len(some), [])
+
+        def adaptive(h):
+            found = own(h)
+            losses = found.split_losses * np.linspace(0.4, 0.6, len(some))
+            return Evaluation(h, float(losses.mean()), losses, 0.5 * found.gradient, None)
+
+        return valleys([-1.0, 0.0, 3.0])(some)._replace(adaptive=adaptive)
+
+    found = decide(make, splits, Box(-5.0, 5.0, np.zeros(3)), trying=tried.append)
+    assert found.chosen == ADAPTIVE
+    np.testing.assert_allclose(found.log_values, [1.0, 2.0], atol=0.05)
+    assert found.results["candidate"].tolist() == ["shared", "adaptive", "per-feature, prior 1"]
+    assert "per-feature, prior 0.3" not in tried
+    assert found.optimism == pytest.approx(0.0, abs=1e-3)
+    assert found.reason.startswith("adaptive: loses 0.5")
 
 
 def test_one_split_leaves_nothing_unseen():
@@ -252,13 +279,13 @@ def test_a_penalty_a_class_is_one_of_the_candidates():
 
     def found(m, groups=None):
         tried.clear()
-        make = lambda s: Valley(np.array(m), len(s), [])
-        return decide(make, splits, box, groups, outputs=3, trying=tried.append)
+        return decide(valleys(m), splits, box, groups, outputs=3, trying=tried.append)
 
     by_class = found([-1.0, 0.0, 3.0, -1.0, 0.0, 3.0])
     assert by_class.chosen == PER_CLASS
     np.testing.assert_allclose(by_class.log_values, [-1.0, 0.0, 3.0] * 2, atol=1e-2)
-    assert tried[:3] == ["shared", "per-class", "per-feature, prior 1"]
+    assert tried[:3] == ["shared", "per-class", "shared, without fold 0"]
+    assert tried.index("per-feature, prior 1") > tried.index("per-class, without fold 3")
     assert "per-class, without fold 3" in tried
     by_column = found([-1.0, -1.0, -1.0, 2.0, 2.0, 2.0])
     assert by_column.chosen == Candidate("per-feature", 0.0)

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from argrad.sklearn.deciding.granularity import Box, Candidate
-from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerClass, PerFeature, Shared
+from argrad.sklearn.hyperparameters import (
+    Adaptive,
+    Grouped,
+    Hyperparameter,
+    PerClass,
+    PerFeature,
+    Shared,
+)
 
 # Bounds without any given: so many factors from where the search begins, at least.
 _RATIO = 1e5
@@ -91,6 +98,8 @@ class Auto(Hyperparameter):
             return Grouped(self.groups, low, high)
         if candidate.granularity == "per-class":
             return PerClass(low, high)
+        if candidate.granularity == "adaptive":
+            return Adaptive(low, high)
         return PerFeature(low, high)
 
 

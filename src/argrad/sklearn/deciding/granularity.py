@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +19,11 @@ import pandas as pd
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
+from argrad.sklearn.deciding.descending import evaluations
 from argrad.sklearn.deciding.prior import WithPrior
 from argrad.sklearn.deciding.tied import Tied
 from argrad.sklearn.rows.folds import Split
-from argrad.sklearn.upper import Failure, going_back, projected_descent
+from argrad.sklearn.upper import FIRST, projected_descent
 
 # Strengths of the prior, strongest first: each is tuned from the solution of the one before.
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
@@ -72,6 +74,25 @@ class Candidate:
 SHARED = Candidate("shared", np.inf)
 GROUPED = Candidate("grouped", 0.0)
 PER_CLASS = Candidate("per-class", 0.0)
+ADAPTIVE = Candidate("adaptive", 0.0)
+
+
+class Objectives(NamedTuple):
+    """What is lowered on some splits: F in h (d m,), for m outputs of each of d columns.
+
+    `adaptive` is that of adaptive penalties, in the logarithms (2,) of those of both fits, for a
+    model which has them; `first` is the longest first step in any logarithm.
+    """
+
+    each: Objective
+    adaptive: Objective | None = None
+    first: float = FIRST
+
+    def losses(self, tuned: Tuned) -> np.ndarray:
+        """What a candidate loses on each validation part (k,), where its tuning ended."""
+        objective = self.adaptive if tuned.candidate == ADAPTIVE else self.each
+        assert objective is not None
+        return objective(tuned.log_values).split_losses
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,7 +177,7 @@ def choose(unseen: np.ndarray, doubt: float = DOUBT) -> int:
 
 
 def decide(
-    criterion_for: Callable[[Sequence[Split]], Objective],
+    objectives_for: Callable[[Sequence[Split]], Objectives],
     splits: Sequence[Split],
     box: Box,
     groups: np.ndarray | None = None,
@@ -166,15 +187,15 @@ def decide(
     doubt: float = DOUBT,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Decision:
-    """Choose between one penalty, one a group, one a class, and one a column with a prior.
+    """Choose between one penalty, one a group, one a class, adaptive ones, and one a column.
 
-    `criterion_for` makes the criterion in h (d m,) of some splits, for m `outputs` of each of d
-    columns; `groups` (d,) holds the number of each column's group, or is None; `part` is that of
+    `objectives_for` makes what is lowered on some splits, for m `outputs` of each of d columns;
+    `groups` (d,) holds the number of each column's group, or is None; `part` is that of
     all rows which the splits are made of; `trying` is told what is tuned next; `doubt` is that of
     `choose`.
 
     Where even the CV loss hardly gains by freedom, or would not on all rows, the shared penalty is
-    taken. Otherwise the splits without a fold go through the candidates together, from
+    taken. Otherwise all splits and those without a fold go through the candidates together, from
     the least freedom to the most, and stop once a penalty a column has clearly hurt, on Ctrl-C, or
     when the criterion raises `BudgetError` or `EndedError`. Without two folds that can be left out
     nothing is known of unseen rows, and the shared penalty is taken, as it is where the first
@@ -189,32 +210,35 @@ def decide(
         def told(candidate: str) -> None:
             trying(candidate + where)
 
-        return path(criterion_for(some), box, groups, outputs, told, strengths)
+        return path(objectives_for(some), box, groups, outputs, told, strengths)
 
     stages: list[_Stage] = []
     candidates: list[Tuned] = []
     stopped = "nothing was measured on unseen folds before the decision ended"
     interrupted = ended = False
     try:
-        whole = criterion_for(splits)
-        for tuned in path(whole, box, groups, outputs, trying, strengths):
+        whole = objectives_for(splits)
+        coming = path(whole, box, groups, outputs, trying, strengths)
+        worth = False
+        for tuned in coming:
             candidates.append(tuned)
             if not left_out:
                 stopped = "with a single split no rows are left that the tuning has not seen"
                 break
-        gain = _gain(candidates)
-        if left_out and part * gain < _NEGLIGIBLE:
-            stopped = (
-                "more freedom would lower even the CV loss, of "
-                f"{candidates[0].cv_loss:.4g}, by less than a thousandth"
-            )
+            worth = part * _gain(candidates) >= _NEGLIGIBLE
+            if worth:  # the others are tuned as long as they are compared
+                break
+        if not worth:
+            coming.close()
             candidates = candidates[:1]
+            if left_out:
+                stopped = (
+                    "more freedom would lower even the CV loss, of "
+                    f"{candidates[0].cv_loss:.4g}, by less than a thousandth"
+                )
         paths = [ways(inner[o], f", without fold {o}") for o in left_out]
-        for tuned, *others in zip(candidates, *paths, strict=False):
-            unseen = [
-                whole(other.log_values).split_losses[o]
-                for o, other in zip(left_out, others, strict=True)
-            ]
+        for tuned, *others in zip(chain(candidates, coming), *paths, strict=False):
+            unseen = [whole.losses(each)[o] for o, each in zip(left_out, others, strict=True)]
             stages.append(_Stage(tuned, np.array(unseen)))
             hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
             if hurts and tuned.candidate.granularity == "per-feature":
@@ -308,16 +332,17 @@ def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
 
 
 def path(
-    criterion: Objective,
+    objectives: Objectives,
     box: Box,
     groups: np.ndarray | None,
     outputs: int = 1,
     trying: Trying = lambda what: None,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Generator[Tuned, None, None]:
-    """Every candidate, tuned from the one before. Raises SolveError as the criterion does.
+    """Every candidate, tuned from the one before. Raises SolveError as the objectives do.
 
-    One of an own a group or class is tuned from the shared one, and so is the first of a column.
+    One of an own a group or class is tuned from the shared one, and so are adaptive penalties and
+    the first of a column.
     """
     numbers = np.arange(len(box.start)).reshape(-1, outputs)
     column, output = numbers // outputs, numbers % outputs
@@ -326,39 +351,33 @@ def path(
         ways.append((GROUPED, groups[column]))
     if outputs > 1:
         ways.append((PER_CLASS, output))
-    level = box.start.mean()
+    level, first = box.start.mean(), objectives.first
     for candidate, number in ways:
         trying(str(candidate))
-        tied = Tied(criterion, number.ravel())
-        each, value = _descend(tied, box, np.full(tied.size, level))
+        tied = Tied(objectives.each, number.ravel())
+        each, value = _lowest(tied, box, np.full(tied.size, level), _TOL_TIED, first)
         if candidate is SHARED:
             level, scale = each[0], value
         yield Tuned(candidate, each[number.ravel()], value)
-    each_column = criterion if outputs == 1 else Tied(criterion, column.ravel())
+    if objectives.adaptive is not None:
+        trying(str(ADAPTIVE))
+        both = np.full(2, level)
+        yield Tuned(ADAPTIVE, *_lowest(objectives.adaptive, box, both, _TOL_EACH, first))
+    each_column = objectives.each if outputs == 1 else Tied(objectives.each, column.ravel())
     h = np.full(len(numbers), level)
     for strength in strengths:
         candidate = Candidate("per-feature", strength)
         trying(str(candidate))
-        h, value = _descend(WithPrior(each_column, strength, scale), box, h)
+        h, value = _lowest(WithPrior(each_column, strength, scale), box, h, _TOL_EACH, first)
         yield Tuned(candidate, h[column.ravel()], value)
 
 
-def _descend(objective: Objective, box: Box, start: np.ndarray) -> tuple[np.ndarray, float]:
+def _lowest(
+    objective: Objective, box: Box, start: np.ndarray, tol: float, first: float
+) -> tuple[np.ndarray, float]:
     """Where an objective is lowest, and the mean of the losses of the folds there."""
     size = np.ones(len(start))
-    tol = _TOL_TIED if isinstance(objective, Tied) else _TOL_EACH
-    points = going_back(projected_descent(box.low * size, box.high * size, start, tol))
-    h, solved = next(points), []
-    for _ in range(_LONGEST):
-        found: Evaluation | Failure
-        try:
-            found = objective(h)
-            solved.append(found)
-        except SolveError as error:
-            found = Failure(h, error)
-        try:
-            h = points.send(found)
-        except StopIteration:
-            break
+    points = projected_descent(box.low * size, box.high * size, start, tol, first)
+    solved = islice(evaluations(points, objective), _LONGEST)
     best = min(solved, key=lambda each: each.value)
     return best.log_values, float(best.split_losses.mean())

@@ -13,8 +13,11 @@ from sklearn.utils import resample
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
+from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP
 from argrad.sklearn.deciding.auto import Auto, PerCoefficient, affordable_entries, affordable_rows
+from argrad.sklearn.deciding.descending import evaluations
 from argrad.sklearn.deciding.granularity import (
+    ADAPTIVE,
     DOUBT,
     DOUBT_OF_CLASSES,
     SHARED,
@@ -22,6 +25,7 @@ from argrad.sklearn.deciding.granularity import (
     BudgetError,
     Decision,
     EndedError,
+    Objectives,
     decide,
     restricted,
     sparse_strengths,
@@ -29,7 +33,7 @@ from argrad.sklearn.deciding.granularity import (
 )
 from argrad.sklearn.deciding.prior import WithPrior
 from argrad.sklearn.families import AnyCriterion, criterion_of, linear_criterion
-from argrad.sklearn.hyperparameters import Hyperparameter, PerFeature, Shared
+from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, PerFeature, Shared
 from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.models.sparse import SparseModel
@@ -37,7 +41,7 @@ from argrad.sklearn.place import Place
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.rows.folds import Folds, Split
 from argrad.sklearn.space import Space
-from argrad.sklearn.upper import going_back, shared_descent
+from argrad.sklearn.upper import shared_descent
 
 # With many rows a search begins where that of a part of them ends: of so many, or so many a column,
 # at least.
@@ -135,8 +139,9 @@ def settle(
     def make(folds: Folds, hyperparameter: Hyperparameter) -> AnyCriterion:
         if isinstance(model, Model):
             return linear_criterion(model, folds, hyperparameter)
-        tuned = {next(iter(model.kinds)): hyperparameter}
-        space = Space(tuned, model.units(folds.features), outputs)
+        space = Space(
+            {next(iter(model.kinds)): hyperparameter}, model.units(folds.features), outputs
+        )
         return criterion_of(model, folds, space)
 
     def begin(criterion: AnyCriterion, hyperparameter: Hyperparameter) -> np.ndarray:
@@ -145,8 +150,8 @@ def settle(
         return criterion.start()
 
     if not isinstance(model, Model):
-        adaptive = isinstance(model, SparseModel) and PerFeature in next(iter(model.kinds.values()))
-        if not (adaptive and isinstance(place.hyperparameter, Auto)):
+        of_columns = isinstance(model, SparseModel) and PerFeature in _kinds(model)
+        if not (of_columns and isinstance(place.hyperparameter, Auto)):
             return _of_several(place, model, folds, outputs)
     elif not isinstance(place.hyperparameter, Auto):
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
@@ -161,8 +166,10 @@ def settle(
     objective: Callable[[np.ndarray], Evaluation] = tuned
     if 0 < decision.chosen.prior_strength < np.inf:
         objective = WithPrior(tuned, decision.chosen.prior_strength, decision.scale)
-    number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
-    start = np.bincount(number, decision.log_values) / np.bincount(number)
+    start = decision.log_values
+    if not isinstance(hyperparameter, Adaptive):
+        number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
+        start = np.bincount(number, start) / np.bincount(number)
     enough = allowance.fits - allowance.used > _AGAIN * len(splits) and allowance.deadline == np.inf
     if isinstance(hyperparameter, Shared) and enough and not decision.ended:
         start = begin(tuned, hyperparameter)  # what `Shared` finds, to the last digit
@@ -199,17 +206,22 @@ def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
     shift = criterion.model.sign * np.log(rows / n) if criterion.model.averaged else 0.0
     low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
     start = float(np.clip(few.start()[0], low, high))
-    upper = going_back(shared_descent(low - shift, high - shift, start, _TOL))
-    counted, best = allowance.spend(few, len(splits)), None
+    upper = shared_descent(low - shift, high - shift, start, _TOL)
     allowance.begin("a part of the rows")
+    solved: list[Evaluation] = []
     try:
-        h = next(upper)
-        while True:
-            found = counted(h)
-            best = found if best is None or found.value < best.value else best
-            h = upper.send(found)
-    except (StopIteration, BudgetError, EndedError, SolveError):
-        return criterion.start() if best is None else best.log_values + shift
+        for found in evaluations(upper, allowance.spend(few, len(splits))):
+            solved.append(found)
+    except (BudgetError, EndedError, SolveError):
+        pass  # what was solved until then counts
+    if not solved:
+        return criterion.start()
+    return min(solved, key=lambda each: each.value).log_values + shift
+
+
+def _kinds(model: Tunable) -> tuple[type[Hyperparameter], ...]:
+    """What its penalty may be."""
+    return next(iter(model.kinds.values()))
 
 
 def _count(splits: Sequence[Split]) -> int:
@@ -249,10 +261,16 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
         drawn = _drawn(n, rows, strata)
         splits = _among(splits, drawn)
 
-    def spending(chosen: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
+    def spending(chosen: Sequence[Split]) -> Objectives:
         all_of_it = chosen is splits and drawn is None
-        parts = folds if all_of_it else stack(chosen, drawn)
-        return allowance.spend(one_each(parts), len(chosen))
+        parts, fits = folds if all_of_it else stack(chosen, drawn), len(chosen)
+        each = allowance.spend(one_each(parts), fits)
+        if not sparse:
+            return Objectives(each)
+        twice = None
+        if Adaptive in _kinds(model):
+            twice = allowance.spend(make(parts, auto.decided(ADAPTIVE, box)), fits)
+        return Objectives(each, twice, FIRST_STEP)
 
     groups = auto.numbers(folds.features)
     part = min(1.0, rows / n)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.linear_model import ElasticNet, Lasso
 
-from argrad.sklearn.hyperparameters import Hyperparameter
+from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter
 from argrad.sklearn.models.base import Tunable, refuse
 from argrad.sklearn.models.sparse import (
     NET_RANGES,
@@ -32,7 +32,7 @@ class LassoModel(SparseSquares):
 
     @property
     def kinds(self) -> Kinds:
-        return lasso_kinds(self.parameter)
+        return {self.parameter: (*lasso_kinds(self.parameter)[self.parameter], Adaptive)}
 
 
 @dataclass(frozen=True)

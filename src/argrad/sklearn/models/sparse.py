@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone
 
-from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared, Stages
 from argrad.sklearn.models.base import Encoded, Tunable
 from argrad.sklearn.models.numbers import as_numbers
 from argrad.sklearn.scaled import fit_scaled
@@ -47,10 +48,17 @@ class SparseModel(Tunable):
         """Fit the estimator `final` with hyperparameters at `values`, as it fits itself.
 
         Of one penalty a column it knows a single one on scaled columns: for s_j = p̄ / p_j and
-        w = s v, Σ p_j |w_j| = p̄ ‖v‖₁ and X w = (X s) v, with p̄ the geometric mean.
+        w = s v, Σ p_j |w_j| = p̄ ‖v‖₁ and X w = (X s) v, with p̄ the geometric mean. Adaptive ones
+        are that of the second fit, with s_j = |w_j| / max_k |w_k| of the first.
         """
         given = {} if weights is None else {"sample_weight": weights}
         strength = values.get(self.parameter)
+        if isinstance(strength, Stages):
+            first = clone(final).set_params(**{self.parameter: strength.first}).fit(X, y, **given)
+            size = np.abs(first.coef_)
+            final.set_params(**{self.parameter: strength.second})
+            fit_scaled(final, size / (size.max() or 1.0), X, y, given)
+            return
         if strength is None or np.all(strength == strength.flat[0]):
             plain = {name: float(each.flat[0]) for name, each in values.items()}
             final.set_params(**plain).fit(X, y, **given)

@@ -11,7 +11,7 @@ from argrad.sklearn.criteria.criterion import Evaluation
 _MEMORY = 20
 # The first step, if nobody says, and the longest in any logarithm: factors of 7 and 55 in the
 # hyperparameter.
-_FIRST, _LONGEST = 2.0, 4.0
+FIRST, _LONGEST = 2.0, 4.0
 _SHORTEST = 1e-6
 
 
@@ -20,7 +20,7 @@ def projected_descent(
     high: np.ndarray,
     start: np.ndarray | Evaluation,
     tol: float,
-    first: float = _FIRST,
+    first: float = FIRST,
 ) -> Generator[np.ndarray, Evaluation, None]:
     """Minimise F(h) over the box low <= h <= high: yields h (d,), is sent evaluations.
 
@@ -81,4 +81,4 @@ def _direction(
     for (s, y), a in zip(used, reversed(coefficients), strict=True):
         q = q + s * (a - (y @ q) / (s @ y))
     # Before anything is known of the curvature only the direction counts.
-    return -q if used else -q / np.max(np.abs(q)) * _FIRST
+    return -q if used else -q / np.max(np.abs(q)) * FIRST
