@@ -22,6 +22,7 @@ from argrad import SolveError
 from argrad.sklearn.combinations import Combination, combinations
 from argrad.sklearn.criteria.adaptive_criterion import AdaptiveCriterion
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
+from argrad.sklearn.criteria.gram_hessian import GramHessian
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP, SparseCriterion
 from argrad.sklearn.deciding.settled import Allowance, Settled, settle
@@ -44,6 +45,7 @@ from argrad.sklearn.trail import Branch, Trail
 from argrad.sklearn.upper import (
     Upper,
     levelled_descent,
+    newton_descent,
     projected_descent,
     scanned_descent,
     shared_descent,
@@ -356,8 +358,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if isinstance(settled.criterion, AdaptiveCriterion):
             return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
         penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
-        descent = levelled_descent if penalties and not known else projected_descent
-        return descent(low, high, start, self.tol or 1e-4)
+        if not penalties or known:
+            return projected_descent(low, high, start, self.tol or 1e-4)
+        hessian = GramHessian.of(settled.criterion)
+        each = projected_descent if hessian is None else partial(newton_descent, hessian=hessian)
+        return levelled_descent(low, high, start, self.tol or 1e-4, each)
 
     def _listen_to_settling(
         self, fits: int, begun: float, trying: str, found: Evaluation, allowance: Allowance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +15,18 @@ _ROUGH, _MOST = 1e-3, 6
 
 
 def levelled_descent(
-    low: np.ndarray, high: np.ndarray, start: np.ndarray, tol: float
+    low: np.ndarray,
+    high: np.ndarray,
+    start: np.ndarray,
+    tol: float,
+    descent: Callable[..., Generator[np.ndarray, Evaluation, None]] = projected_descent,
 ) -> Generator[np.ndarray, Evaluation, None]:
     """Minimise F(h) over the box: yields h (d,), is sent evaluations, as `projected_descent`.
 
     It begins with h = start + c for a few numbers c: where the common level is wrong, the
     gradient says more of that than of any single number, and steps that follow it end early, in
-    numbers that have run to their bounds.
+    numbers that have run to their bounds. From the best of them on it is `descent(low, high, best,
+    tol)`.
     """
     best: Evaluation | None = None
     one = np.ones(1)
@@ -41,4 +46,4 @@ def levelled_descent(
         except StopIteration:
             break
     assert best is not None
-    yield from projected_descent(low, high, best, tol)
+    yield from descent(low, high, best, tol)
