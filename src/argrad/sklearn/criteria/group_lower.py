@@ -131,20 +131,23 @@ class GroupProblem(LeastSquares):
         self, penalty: np.ndarray, w: np.ndarray, short: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """w (d,) and the groups in use, ascending; groups that are needed are learnt."""
-        bound = held(penalty, self.least)
+        bound, enough = held(penalty, self.least), _ROUGH
         while True:
             used = np.unique(self.groups[np.flatnonzero(w)])
             self.learn(self._columns(used))
-            w = self._among_known(penalty, bound, w, short)
-            used = np.unique(self.groups[np.flatnonzero(w)])
             if len(self.known) == len(w):
-                return w, used
+                enough = short
+            w = self._among_known(penalty, bound, w, enough)
+            used = np.unique(self.groups[np.flatnonzero(w)])
             S = self._columns(used)
             excess = self._pulls_of(self.pulls_at(S, w[S])) - bound
             excess[self.groups[self.known]] = -np.inf
             outside = np.flatnonzero(excess > 0)
             if not len(outside):
-                return w, used
+                if enough == short:
+                    return w, used
+                enough = short
+                continue
             order = np.argsort(-excess[outside])[: 2 * entering(len(used))]
             self.learn(self._columns(outside[order]))
 
@@ -176,9 +179,12 @@ class GroupProblem(LeastSquares):
         q: np.ndarray,
         w: np.ndarray,
     ) -> None:
-        """One proximal step in each of these groups, in place."""
+        """One proximal step in each of these groups that is in use or has to be, in place."""
         pulls = q - Q @ w
-        for g in groups:
+        number = self.groups[self.known]
+        norms = np.sqrt(np.bincount(number, pulls**2, len(bound)))[groups]
+        used = np.bincount(number, w != 0, len(bound))[groups] > 0
+        for g in groups[used | (norms > bound[groups])]:
             at = self.place[self._members[g]]
             own = Q[np.ix_(at, at)]
             old, without = w[at], pulls[at] + own @ w[at]

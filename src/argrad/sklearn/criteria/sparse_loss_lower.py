@@ -189,7 +189,7 @@ class SparseLossProblem(TrainingRows):
                 moved = moved if t == 1.0 else np.inf
             support = Support.of(W, w + t * change)
             b += t * (here.level - float(here.centre @ change))
-            z = self.columns(self.rows, support.columns) @ support.coefficients + b
+            z = z + t * along
         raise LowerError("Newton's method does not come to an end, its penalties are so small")
 
     def _model(self, X: np.ndarray, z: np.ndarray) -> _Model:
