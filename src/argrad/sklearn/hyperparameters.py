@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -265,13 +265,6 @@ class PerClass(Hyperparameter):
         return self.bounded(log_value)
 
 
-class Stages(NamedTuple):
-    """Penalties of a first fit, and of a second that goes by its coefficients."""
-
-    first: float
-    second: float
-
-
 class Adaptive(Hyperparameter):
     """A penalty a column by its coefficient in a first fit: the adaptive lasso. In [low, high].
 
@@ -286,8 +279,10 @@ class Adaptive(Hyperparameter):
 
     >>> from argrad.sklearn import Adaptive
     >>> Adaptive(1e-4, 1e2).value(np.log([0.1, 0.01]))
-    Stages(first=0.1, second=0.01)
+    {'first': 0.1, 'second': 0.01}
     """
+
+    _STAGES = ("first", "second")
 
     def layout(self, units: list[str], outputs: int) -> np.ndarray:
         del units, outputs
@@ -299,14 +294,13 @@ class Adaptive(Hyperparameter):
 
     def names(self, name: str, features: list[str], outputs: Sequence[str] = ("y0",)) -> list[str]:
         del features, outputs
-        return [f"{name}[{stage}]" for stage in Stages._fields]
+        return [f"{name}[{stage}]" for stage in self._STAGES]
 
-    def value(self, log_value: np.ndarray) -> Stages:
-        first, second = self.bounded(log_value)
-        return Stages(float(first), float(second))
+    def value(self, log_value: np.ndarray) -> dict[str, float]:
+        return self.given(self.bounded(log_value))
 
-    def given(self, numbers: np.ndarray) -> Stages:
-        return Stages(*map(float, numbers))
+    def given(self, numbers: np.ndarray) -> dict[str, float]:
+        return dict(zip(self._STAGES, map(float, numbers), strict=True))
 
 
 class PerLayer(_OneEach):

@@ -39,11 +39,11 @@ def make(X, y, weight=None, intercept=True):
 
 def two_fits(stages, X, y, weight=None, intercept=True):
     """Coefficients and intercept, on the columns that the first fit has chosen."""
-    first = EXACT.set_params(alpha=stages.first, fit_intercept=intercept)
+    first = EXACT.set_params(alpha=stages["first"], fit_intercept=intercept)
     size = np.abs(first.fit(X, y, sample_weight=weight).coef_)
     chosen = np.flatnonzero(size)
     scale = size[chosen] / size.max()
-    second = EXACT.set_params(alpha=stages.second).fit(X[:, chosen] * scale, y, weight)
+    second = EXACT.set_params(alpha=stages["second"]).fit(X[:, chosen] * scale, y, weight)
     w = np.zeros(X.shape[1])
     w[chosen] = scale * second.coef_
     return w, second.intercept_
@@ -122,7 +122,7 @@ def test_asked_for_it_is_searched_for_in_both(rng):
     w, _ = two_fits(stages, StandardScaler().fit_transform(X), y, weight)
     np.testing.assert_allclose(search.best_estimator_[-1].coef_, w, atol=1e-6)
     names = ["lasso__alpha[first]", "lasso__alpha[second]"]
-    assert search.history_[names].iloc[search.best_index_].tolist() == pytest.approx(list(stages))
+    assert search.history_[names].iloc[search.best_index_].tolist() == pytest.approx(list(stages.values()))
     assert search.best_score_ >= search.cv_results_["mean_test_score"].max()
     assert list(search.bounds_) == names
 

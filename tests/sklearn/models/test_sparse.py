@@ -128,8 +128,10 @@ def test_auto_decides_how_many(groups, rng):
     tried = list(search.granularity_results_["candidate"])
     assert tried[0] == "shared"
     assert ("grouped" in tried) == (groups is not None)
-    assert search.granularity_ in ("shared", "grouped", "per-feature")
-    assert np.ndim(search.best_params_["alpha"]) == (search.granularity_ != "shared")
+    assert "adaptive" in tried
+    assert search.granularity_ in ("shared", "grouped", "adaptive", "per-feature")
+    kinds = {"shared": float, "adaptive": dict}
+    assert isinstance(search.best_params_["alpha"], kinds.get(search.granularity_, np.ndarray))
 
 
 def test_in_a_pipeline_with_weights(rng):

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import clone
 
-from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared, Stages
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter, PerFeature, Shared
 from argrad.sklearn.models.base import Encoded, Tunable
 from argrad.sklearn.models.numbers import as_numbers
 from argrad.sklearn.scaled import fit_scaled
@@ -43,7 +43,7 @@ class SparseModel(Tunable):
         """What validation rows lose, and its first two derivatives in z: all of shape (v,)."""
 
     def fit(
-        self, final: Any, values: dict[str, np.ndarray], X: Any, y: np.ndarray, weights: Any
+        self, final: Any, values: dict[str, Any], X: Any, y: np.ndarray, weights: Any
     ) -> None:
         """Fit the estimator `final` with hyperparameters at `values`, as it fits itself.
 
@@ -53,10 +53,10 @@ class SparseModel(Tunable):
         """
         given = {} if weights is None else {"sample_weight": weights}
         strength = values.get(self.parameter)
-        if isinstance(strength, Stages):
-            first = clone(final).set_params(**{self.parameter: strength.first}).fit(X, y, **given)
-            size = np.abs(first.coef_)
-            final.set_params(**{self.parameter: strength.second})
+        if isinstance(strength, Mapping):
+            first = clone(final).set_params(**{self.parameter: strength["first"]})
+            size = np.abs(first.fit(X, y, **given).coef_)
+            final.set_params(**{self.parameter: strength["second"]})
             fit_scaled(final, size / (size.max() or 1.0), X, y, given)
             return
         if strength is None or np.all(strength == strength.flat[0]):
