@@ -77,8 +77,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
-        `PerFeature(low, high)` or `PerClass(low, high)`. Beside it or alone there may be
-        `class_weight` with `ClassWeights()` and `sample_weight` with `SampleWeights(groups)`.
+        `PerFeature(low, high)`, `PerClass(low, high)`, or, of Lasso, `Adaptive(low, high)`. Beside
+        it or alone there may be `class_weight` with `ClassWeights()` and `sample_weight` with `SampleWeights(groups)`.
         Other parameters have lists of values, as in `GridSearchCV`: each combination of them is
         searched by itself, from where the last one ended; or a list of such dictionaries.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
@@ -113,12 +113,12 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
 
     Attributes
     ----------
-    best_estimator_ : a scikit-learn estimator fitted on all rows; under `PerFeature` one fitted
-        on scaled columns, its `coef_` mapped back.
+    best_estimator_ : a scikit-learn estimator fitted on all rows; under `PerFeature` and
+        `Adaptive` one fitted on scaled columns, its `coef_` mapped back.
     best_params_, best_score_, best_index_ : of the lowest loss F met, or of the lowest sum of F
         and the prior where there is one; the score is −F.
-    granularity_ : 'shared', 'grouped', 'per-class' or 'per-feature', under `Auto` only, as all of
-        these:
+    granularity_ : 'shared', 'grouped', 'per-class', 'adaptive' or 'per-feature', under `Auto`
+        only, as all of these:
     granularity_reason_ : why, in words, with what it loses on unseen folds and what others do.
     prior_strength_ : how strongly the numbers of the columns were drawn together, infinite if
         they are one, see `argrad.sklearn.deciding.prior.WithPrior`.
@@ -131,8 +131,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     bounds_ : dictionary from those columns to the bounds (low, high) of their numbers.
     choices_ : dictionary from discrete hyperparameters to the values of them that were searched.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
-    n_fits_ : fits of the model: k a point, 2 k with `scoring`, the one on all rows, and those of
-        the decision under `Auto`.
+    n_fits_ : fits of the model, of which an adaptive one is two in one: k a point, 2 k with
+        `scoring`, the one on all rows, and those of the decision under `Auto`.
     n_splits_ : k.
     started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
