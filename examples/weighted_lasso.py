@@ -1,6 +1,6 @@
 """Tune 2000 penalties of a lasso at once, and see what that is worth where the truth is known.
 
-    python examples/weighted_lasso.py [--seeds 10]
+    python examples/weighted_lasso.py [--seeds 5]
 
 500 rows of 2000 correlated columns; the target has variance 1, of which 0.033 are noise. A lasso
 with one penalty must choose between shrinking the columns that matter and letting in others. With a
@@ -112,7 +112,7 @@ def known_columns(given: Task) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=5)
     seeds = range(parser.parse_args().seeds)
     for truth in (few_alike, few_of_all_sizes, half_of_all):
         tasks = [task(seed, truth) for seed in seeds]

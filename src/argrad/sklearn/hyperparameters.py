@@ -278,8 +278,8 @@ class Adaptive(Hyperparameter):
     as the first fit, Bühlmann and van de Geer 2011, Statistics for High-Dimensional Data, 2.8.
 
     >>> from argrad.sklearn import Adaptive
-    >>> Adaptive(1e-4, 1e2).value(np.log([0.1, 0.01]))
-    {'first': 0.1, 'second': 0.01}
+    >>> Adaptive(1e-4, 1e2).value(np.log([1.0, 0.5]))
+    {'first': 1.0, 'second': 0.5}
     """
 
     _STAGES = ("first", "second")
