@@ -1,4 +1,4 @@
-"""The problems of one fold of support vector machines with a kernel: outcomes on validation rows."""
+"""The problems of one fold of kernel support vector machines: outcomes on validation rows."""
 
 from __future__ import annotations
 

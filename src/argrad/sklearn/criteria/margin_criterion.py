@@ -22,7 +22,7 @@ from argrad.sklearn.criteria.margin_dual import DualError
 from argrad.sklearn.criteria.threads import one_thread
 from argrad.sklearn.models.kernel import Kernel
 from argrad.sklearn.models.linear_svm import LinearMachine
-from argrad.sklearn.models.margins import MarginModel, Problem, Rows
+from argrad.sklearn.models.margins import MarginModel, Rows
 from argrad.sklearn.models.svm import KernelMachine
 from argrad.sklearn.rows.designs import Matrix
 from argrad.sklearn.rows.folds import Fold, Folds
