@@ -5,6 +5,7 @@ mode around a transposable linear solve, gives reverse mode and all higher order
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -168,27 +169,25 @@ def _implicit_jvp(primals, tangents):
 def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome, b):
     """(∂C/∂y)⁻¹ b, or an error or NaN where that would not be a derivative."""
     x, args = inputs
-    value, matvec = jax.linearize(lambda y: conditions(y, x, *args), y)
-    linear_solver, options = _choose(rule, conditions, y, outcome)
-    tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
-    if rule.curvature is None:
-        # The product is a jaxpr already, with its arrays as leaves.
-        operator = lx.FunctionLinearOperator(
-            lax.stop_gradient(matvec),
-            jax.eval_shape(lambda: y),
-            tags.get(conditions.curvature, ()),
-            closure_convert=False,
-        )
-    else:
-        operator = rule.curvature(y, x, *args)
-        matvec = operator.mv
-        arrays, rest = eqx.partition(operator, eqx.is_array)
-        operator = eqx.combine(lax.stop_gradient(arrays), rest)
-    state = linear_solver.init(operator, options)
-    status = _standing(rule, linear_solver, state, options, y, value, outcome)
+    # As one vector: JAX transposes the solve only if all of b is linear, and a leaf that x does
+    # not move is not.
+    flat, unravel = ravel_pytree(b)
 
-    def checked(state, options, b):
-        u, result, _ = linear_solver.compute(state, b, options)
+    def matvec(v):
+        _, product = jax.jvp(lambda y: conditions(y, x, *args), (y,), (unravel(v),))
+        return ravel_pytree(product)[0]
+
+    def solve(direction, v):
+        # From ∂C/∂y on, everything is made in here, where JAX differentiates nothing and
+        # remembers nothing but what goes in.
+        value, product = jax.linearize(lambda y: conditions(y, x, *args), y)
+        linear_solver, options = _choose(rule, conditions, y, outcome)
+        operator = _operator(rule, conditions, product, y, inputs)
+        state = linear_solver.init(operator, options)
+        status = _standing(rule, linear_solver, state, options, y, value, outcome)
+        if direction == "back":
+            state, options = linear_solver.transpose(state, options)
+        u, result, _ = linear_solver.compute(state, unravel(v), options)
         solved = result == lx.RESULTS.successful
         if not isinstance(linear_solver, CG):  # which succeeds with finite numbers only
             solved &= jnp.all(jnp.isfinite(ravel_pytree(u)[0]))
@@ -197,34 +196,34 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
         if rule.throw:
             numbers = {"gradient_norm": outcome.gradient_norm, "step_norm": outcome.step_norm}
             numbers = {"iterations": outcome.iterations, **numbers}
-            return raise_if(u, failed, verdict, numbers, getattr(outcome, "rows", None))
-        return jax.tree.map(lambda a: jnp.where(failed, jnp.nan, a), u)
+            u = raise_if(u, failed, verdict, numbers, getattr(outcome, "rows", None))
+        else:
+            u = jax.tree.map(lambda a: jnp.where(failed, jnp.nan, a), u)
+        return ravel_pytree(u)[0]
 
-    # As one vector: JAX transposes the solve only if all of b is linear, and a leaf that x does
-    # not move is not.
-    flat, unravel = ravel_pytree(b)
-
-    def flattened(function):
-        return lambda v: ravel_pytree(function(unravel(v)))[0]
-
-    def solve(state, options):
-        return flattened(lambda b: checked(state, options, b))
-
-    there = solve(state, options)
-    transposed, transposed_options = linear_solver.transpose(state, options)
-    if transposed is state and transposed_options is options:
-        # JAX traces the solve once for each direction, unless it has a trace of it to find again.
-        there = back = jax.jit(there)
-    else:
-        back = solve(transposed, transposed_options)
+    symmetric = conditions.curvature != "general"
+    # JAX traces the solve once for each direction, unless it has a trace of it to find again.
+    there = jax.jit(partial(solve, "there"))
+    back = there if symmetric else partial(solve, "back")
     u = lax.custom_linear_solve(
-        flattened(matvec),
-        flat,
-        lambda _, v: there(v),
-        lambda _, v: back(v),
-        symmetric=conditions.curvature != "general",
+        matvec, flat, lambda _, v: there(v), lambda _, v: back(v), symmetric=symmetric
     )
     return unravel(u)
+
+
+def _operator(rule: LinearRule, conditions: Conditions, product, y, inputs):
+    """∂C/∂y, or what the rule takes in its place."""
+    if rule.curvature is not None:
+        x, args = inputs
+        return rule.curvature(y, x, *args)
+    tags = {"definite": lx.positive_semidefinite_tag, "symmetric": lx.symmetric_tag}
+    # The product is a jaxpr already, with its arrays as leaves.
+    return lx.FunctionLinearOperator(
+        product,
+        jax.eval_shape(lambda: y),
+        tags.get(conditions.curvature, ()),
+        closure_convert=False,
+    )
 
 
 def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
