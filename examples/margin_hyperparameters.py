@@ -138,12 +138,11 @@ def main() -> None:
                 print(f"    {column:11s} {rows[column].mean():10.5g} ± {rows[column].sem():.2g}")
             middle = ", ".join(f"{each} {rows[each].median():.3g}" for each in rows.columns[5:])
             print(f"    the median of what it found: {middle}")
-        gradient, grid = (found.loc[name] for name in ("gradient", "grid"))
+        gradient, grid = (found.loc[name].reset_index(drop=True) for name in ("gradient", "grid"))
         lower = int(np.sum(gradient["CV loss"] <= grid["CV loss"]))
-        gap = gradient["test score"].to_numpy() - grid["test score"].to_numpy()
-        error = gap.std(ddof=1) / len(gap) ** 0.5 if splits > 1 else np.nan
+        gap = gradient["test score"] - grid["test score"]
         print(f"  CV loss of the gradient no higher than the grid's in {lower} of {splits}")
-        print(f"  its test score higher by {gap.mean():+.4f} ± {error:.4f}", flush=True)
+        print(f"  its test score higher by {gap.mean():+.4f} ± {gap.sem():.4f}", flush=True)
 
 
 if __name__ == "__main__":

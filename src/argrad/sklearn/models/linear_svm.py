@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 from sklearn.svm import LinearSVC, LinearSVR
 
-from argrad.sklearn.models.base import Tunable, refuse
-from argrad.sklearn.models.labels import as_class_weight
-from argrad.sklearn.models.margins import MarginModel, OfClasses, OfNumbers, settings_of
+from argrad.sklearn.models.base import refuse
+from argrad.sklearn.models.margins import MarginModel, OfClasses, OfNumbers
 from argrad.sklearn.rows.designs import Matrix
 
 
@@ -25,6 +24,18 @@ class LinearMachine(MarginModel):
 
     squared: bool = field(kw_only=True)
     scaling: float = field(kw_only=True)
+
+    # The estimator's losses, and whether they are squared.
+    known: ClassVar[Mapping[str, bool]]
+
+    @classmethod
+    def traits(cls, estimator: Any) -> dict[str, Any]:
+        if estimator.loss not in cls.known:
+            usual = next(iter(cls.known))
+            refuse(estimator, "loss", "it is none that it has", f"Set loss={usual!r}.")
+        scaling = float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0
+        own = {"squared": cls.known[estimator.loss], "scaling": scaling}
+        return {**own, **super().traits(estimator)}
 
     def extended(self, columns: Matrix) -> Matrix:
         """Columns (n, d) with one more for the intercept, if there is one."""
@@ -41,20 +52,19 @@ class LinearSVCModel(LinearMachine, OfClasses):
     """Classes u = ±1, max(0, 1 − u f) or its square; each from all others of several."""
 
     estimator = LinearSVC
+    names = ("C",)
     pairs = False
+    known: ClassVar = {"hinge": False, "squared_hinge": True}
 
     @classmethod
-    def of(cls, estimator: Any) -> Tunable:
+    def traits(cls, estimator: Any) -> dict[str, Any]:
         if estimator.penalty != "l2":
             why = "only the quadratic penalty is implemented"
             refuse(estimator, "penalty", why, "Set penalty='l2'.")
         if estimator.multi_class != "ovr":
             why = "its problem is not one a class"
             refuse(estimator, "multi_class", why, "Set multi_class='ovr'.")
-        squared = _squared(estimator, {"hinge": False, "squared_hinge": True})
-        weight = as_class_weight(estimator)
-        settings = settings_of(estimator, "C")
-        return cls(settings, class_weight=weight, squared=squared, scaling=_scaling(estimator))
+        return super().traits(estimator)
 
 
 @dataclass(frozen=True)
@@ -62,20 +72,5 @@ class LinearSVRModel(LinearMachine, OfNumbers):
     """Numbers u, max(0, |u − f| − ε) or its square."""
 
     estimator = LinearSVR
-
-    @classmethod
-    def of(cls, estimator: Any) -> Tunable:
-        known = {"epsilon_insensitive": False, "squared_epsilon_insensitive": True}
-        squared = _squared(estimator, known)
-        settings = settings_of(estimator, "C", "epsilon")
-        return cls(settings, squared=squared, scaling=_scaling(estimator))
-
-
-def _squared(estimator: Any, known: Mapping[str, bool]) -> bool:
-    if estimator.loss not in known:
-        refuse(estimator, "loss", "it is none that it has", f"Set loss={next(iter(known))!r}.")
-    return known[estimator.loss]
-
-
-def _scaling(estimator: Any) -> float:
-    return float(estimator.intercept_scaling) if estimator.fit_intercept else 0.0
+    names = ("C", "epsilon")
+    known: ClassVar = {"epsilon_insensitive": False, "squared_epsilon_insensitive": True}

@@ -20,7 +20,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from argrad.sklearn.hyperparameters import Hyperparameter, Shared
 from argrad.sklearn.models.base import Encoded, Tunable, refuse
 from argrad.sklearn.models.judging import named
-from argrad.sklearn.models.labels import ClassWeight, as_labels, by_position
+from argrad.sklearn.models.labels import ClassWeight, as_class_weight, as_labels, by_position
 from argrad.sklearn.models.numbers import as_numbers
 
 # From f and u (v,) the loss of each row and its derivative in f.
@@ -78,9 +78,22 @@ class MarginModel(Tunable):
     settings: Mapping[str, Any] = field(compare=False)
     judged: str | None = field(default=None, kw_only=True)
 
+    # Which settings the estimator has.
+    names: ClassVar[tuple[str, ...]]
     losses: ClassVar[dict[str, MarginLoss]]
     # Whether targets are the signs of classes.
     signed: ClassVar[bool]
+
+    @classmethod
+    def of(cls, estimator: Any) -> Tunable:
+        traits = cls.traits(estimator)
+        return cls(_settings(estimator, cls.names), **traits)
+
+    @classmethod
+    def traits(cls, estimator: Any) -> dict[str, Any]:
+        """What of the estimator is kept beside its settings; each base adds what is its own."""
+        del estimator
+        return {}
 
     @property
     def loss(self) -> MarginLoss:
@@ -119,6 +132,10 @@ class OfClasses(MarginModel):
     signed = True
     # Whether several classes are told apart pair by pair, or each from all others.
     pairs: ClassVar[bool]
+
+    @classmethod
+    def traits(cls, estimator: Any) -> dict[str, Any]:
+        return {"class_weight": as_class_weight(estimator), **super().traits(estimator)}
 
     def for_target(self, y: np.ndarray) -> tuple[Tunable, Encoded]:
         classes, codes = as_labels(y, self.estimator.__name__)
@@ -182,7 +199,7 @@ class OfNumbers(MarginModel):
         return [Problem(i, target[i], rows.training[i], j, target[j], rows.validation[j])]
 
 
-def settings_of(estimator: Any, *names: str) -> dict[str, Any]:
+def _settings(estimator: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """The settings of an estimator by name; ValueError for one that it could not be fitted with."""
     settings = {name: getattr(estimator, name) for name in names}
     for name, value in settings.items():

@@ -9,10 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.svm import SVC, SVR
 
-from argrad.sklearn.models.base import Tunable
 from argrad.sklearn.models.kernel import Kernel
-from argrad.sklearn.models.labels import as_class_weight
-from argrad.sklearn.models.margins import MarginModel, OfClasses, OfNumbers, settings_of
+from argrad.sklearn.models.margins import MarginModel, OfClasses, OfNumbers
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,10 @@ class KernelMachine(MarginModel):
     """f = Σ_j β_j k(x, x_j) + b, with the intercept b not penalised."""
 
     kernel: Kernel = field(kw_only=True)
+
+    @classmethod
+    def traits(cls, estimator: Any) -> dict[str, Any]:
+        return {"kernel": Kernel.of(estimator), **super().traits(estimator)}
 
     def tunable(self, name: str) -> bool:
         return name != "gamma" or self.kernel.has_width
@@ -44,13 +46,8 @@ class SVCModel(KernelMachine, OfClasses):
     """Classes u = ±1: ½ ‖f‖² + C Σ_i r_i max(0, 1 − u_i f_i), pair by pair of several."""
 
     estimator = SVC
+    names = ("C", "gamma")
     pairs = True
-
-    @classmethod
-    def of(cls, estimator: Any) -> Tunable:
-        weight = as_class_weight(estimator)
-        settings = settings_of(estimator, "C", "gamma")
-        return cls(settings, class_weight=weight, kernel=Kernel.of(estimator))
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,4 @@ class SVRModel(KernelMachine, OfNumbers):
     """Numbers u: ½ ‖f‖² + C Σ_i r_i max(0, |u_i − f_i| − ε)."""
 
     estimator = SVR
-
-    @classmethod
-    def of(cls, estimator: Any) -> Tunable:
-        settings = settings_of(estimator, "C", "gamma", "epsilon")
-        return cls(settings, kernel=Kernel.of(estimator))
+    names = ("C", "gamma", "epsilon")
