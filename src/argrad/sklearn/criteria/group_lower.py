@@ -28,6 +28,8 @@ from argrad.sklearn.criteria.sparse_lower import Support, lowered
 from argrad.sklearn.criteria.training_rows import LeastSquares
 
 _ROUNDS, _HALVINGS = 1000, 30
+# Sweeps that may go by without a step of Newton's method between them.
+_WITHOUT = 200
 # A Newton step of this part of the coefficients is the last, what it leaves is quadratic in it; on
 # the way to smaller penalties less will do.
 _SHORT, _ROUGH = 1e-9, 1e-3
@@ -157,15 +159,17 @@ class GroupProblem(LeastSquares):
         """w (d,) with all groups held at zero that are not known."""
         known, Q, q = self.known, self.gram, self.pull[self.known]
         groups = np.unique(self.groups[known])
-        w, whole = start[known], start.copy()
+        w, whole, without = start[known], start.copy(), 0
         for _ in range(_ROUNDS):
             before = w != 0
             self._sweep(groups, penalty * self._root, bound * self._root, Q, q, w)
             S = np.flatnonzero(np.isin(self.groups[known], np.unique(self.groups[known][w != 0])))
-            moved = 0.0
-            if len(S):
-                moved = self._newton(S, penalty, Q, q, w)
-            if moved <= short and np.array_equal(before, w != 0):
+            moved = self._newton(S, penalty, Q, q, w) if len(S) else 0.0
+            if moved is None:
+                without += 1
+                if without > _WITHOUT:
+                    raise LowerError("the columns that it needs are linearly dependent")
+            elif moved <= short and np.array_equal(before, w != 0):
                 whole[known] = w
                 return whole
         raise LowerError("the groups that it needs do not settle, its penalty is so small")
@@ -200,16 +204,19 @@ class GroupProblem(LeastSquares):
 
     def _newton(
         self, S: np.ndarray, penalty: np.ndarray, Q: np.ndarray, q: np.ndarray, w: np.ndarray
-    ) -> float:
-        """A step of Newton's method among the groups in use, in place: how long it was."""
+    ) -> float | None:
+        """A step of Newton's method among the groups in use, in place: how long it was.
+
+        None where their columns are linearly dependent.
+        """
         columns = self.known[S]
         _, number = np.unique(self.groups[columns], return_inverse=True)
         weight = (penalty * self._root)[self.groups[columns]]
         system = Q[np.ix_(S, S)]
         share = weight / np.bincount(number)[number]  # that a column has in its group's norm
         factor = factorised(self._curved(columns, w[S], number, weight))
-        if factor is None:
-            raise LowerError("the columns that it needs are linearly dependent")
+        if factor is None:  # too many are in use as yet
+            return None
 
         def norms(v: np.ndarray) -> np.ndarray:
             return np.sqrt(np.bincount(number, v**2))[number]

@@ -35,10 +35,10 @@ from argrad.sklearn.models.logistic import LogisticModel
 
 _STEPS, _HALVINGS = 100, 40
 # A step in which no row's predictor moves by more is the last: the error that a Newton step leaves
-# is quadratic in it. On the way to smaller penalties less will do; below, f falls by rounding.
+# is quadratic in it. On the way to smaller penalties less will do; so short, f falls by rounding.
 _SHORT, _ROUGH, _SURE = 1e-8, 1e-2, 1e-6
-# What f falls by at least, of what its model does.
-_FALLS = 1e-4
+# What f falls by at least, of what its slope foretells, but for rounding.
+_FALLS, _ROUNDING = 1e-4, 1e-14
 
 
 class _Model(NamedTuple):
@@ -222,7 +222,8 @@ class SparseLossProblem(TrainingRows):
 
         held_before, held_after = l1 @ np.abs(w), l1 @ np.abs(w + change)
         slope = self._slopes(z) @ along + ridge @ (w * change) + held_after - held_before
-        before, t = f(0.0), 1.0
+        t = 1.0
+        before = f(0.0) * (1.0 + _ROUNDING)
         for _ in range(_HALVINGS):
             if f(t) <= before + _FALLS * t * slope:
                 return t
