@@ -156,7 +156,8 @@ def _gradient(kind: Any) -> Contestant:
     def search(X: np.ndarray, y: np.ndarray, classes: bool) -> Found:
         bounds = (1 / HIGH, 1 / LOW) if classes else (LOW, HIGH)
         params = None if kind is None else {_name(classes): kind(*bounds)}
-        found = GradientSearchCV(_pipeline(classes), params, cv=folds(classes)).fit(X, y)
+        model, cv = _pipeline(classes), folds(classes)
+        found = GradientSearchCV(model, params, cv=cv, nested=False).fit(X, y)
         chosen = ""
         if kind is None:
             chosen = found.granularity_

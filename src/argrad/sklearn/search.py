@@ -25,6 +25,8 @@ from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.gram_hessian import GramHessian
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP, SparseCriterion
+from argrad.sklearn.deciding.asked import Verdict, allowed, judge
+from argrad.sklearn.deciding.granularity import DOUBT, DOUBT_OF_CLASSES
 from argrad.sklearn.deciding.settled import Allowance, Settled, settle
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
@@ -78,9 +80,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
         `PerFeature(low, high)`, `PerClass(low, high)`, or, of Lasso, `Adaptive(low, high)`. Beside
-        it or alone there may be `class_weight` with `ClassWeights()` and `sample_weight` with `SampleWeights(groups)`.
-        Other parameters have lists of values, as in `GridSearchCV`: each combination of them is
-        searched by itself, from where the last one ended; or a list of such dictionaries.
+        it or alone there may be `class_weight` with `ClassWeights()` and `sample_weight` with
+        `SampleWeights(groups)`. Other parameters have lists of values, as in `GridSearchCV`: each
+        combination of them is searched by itself, from where the last one ended; or a list of such
+        dictionaries.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
         positions (train, validation), of which one is enough.
     criterion : the name of the loss of validation rows that is lowered, None for the estimator's
@@ -105,11 +108,18 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     n_jobs : processes for the fits and scorers of `scoring`, as in joblib.
     random_state : seed by which the folds of an integer `cv` are drawn; None to take the rows in
         order, as `GridSearchCV` does.
+    nested : whether several numbers for a penalty that `params` asks for (`Grouped`, `PerFeature`,
+        `PerClass`, `PerLayer`, `PerEntry`) are compared with a shared one after the search, on
+        folds left out of the tuning of both: nested cross-validation. It takes up to five times
+        the fits of the search, or 400, within `max_fits` and `timeout`, and changes nothing but
+        `freedom_pays_` and what follows it below; where it does not pay there is a UserWarning.
     callback : called after each point with a dictionary of `evaluation` (from 1), `fits`,
         `seconds`, `seconds_left` (at most, at this pace), `cv_loss`, `gradient_norm`, `params`,
         `scores`; returning True ends the search. Before the first point, while `Auto` decides,
-        `evaluation` is 0, `params` are empty, and `trying` says what is, in words.
-    verbose : print a line a point, and for whatever `Auto` tries, if positive.
+        and after the last, while `nested` compares, `evaluation` is 0, `params` are empty, and
+        `trying` says what is, in words.
+    verbose : print a line a point, for whatever `Auto` or `nested` tries, and on what pays, if
+        positive.
 
     Attributes
     ----------
@@ -117,8 +127,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         `Adaptive` one fitted on scaled columns, its `coef_` mapped back.
     best_params_, best_score_, best_index_ : of the lowest loss F met, or of the lowest sum of F
         and the prior where there is one; the score is −F.
-    granularity_ : 'shared', 'grouped', 'per-class', 'adaptive' or 'per-feature', under `Auto`
-        only, as all of these:
+    freedom_pays_ : with `nested`, where several numbers were asked for: whether they lose less
+        than a shared one on unseen folds, by enough standard errors for `Auto` to take them; None
+        if that is not known. `granularity_reason_` says it in words, with both losses.
+    granularity_ : 'shared', 'grouped', 'per-class', 'per-layer', 'adaptive' or 'per-feature', under
+        `Auto`, or where there is `freedom_pays_`, as all of these:
     granularity_reason_ : why, in words, with what it loses on unseen folds and what others do.
     prior_strength_ : how strongly the numbers of the columns were drawn together, infinite if
         they are one, see `argrad.sklearn.deciding.prior.WithPrior`.
@@ -132,7 +145,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     choices_ : dictionary from discrete hyperparameters to the values of them that were searched.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
     n_fits_ : fits of the model, of which an adaptive one is two in one: k a point, 2 k with
-        `scoring`, the one on all rows, and those of the decision under `Auto`.
+        `scoring`, the one on all rows, and those of the decision under `Auto`, or of the
+        comparison.
     n_splits_ : k.
     started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
@@ -177,6 +191,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         error_score: Any = "raise",
         n_jobs: int | None = None,
         random_state: Any = None,
+        nested: bool = True,
         callback: Callable[[dict[str, Any]], Any] | None = None,
         verbose: int = 0,
     ):
@@ -192,6 +207,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.error_score = error_score
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.nested = nested
         self.callback = callback
         self.verbose = verbose
 
@@ -226,19 +242,25 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         scoring = FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs)
         self.scorer_ = scorers.as_attribute()
         trail, tasks, self.interrupted_ = Trail(), Tasks(self, X=X, y=y, weights=weights), False
+        ended = False
         try:
             for number, (combination, place) in enumerate(zip(searches, places, strict=True)):
                 if trail.any_solved and budget.late:
                     _left_out(searches[number:])
                     break
-                if self._search(number, combination, place, data, budget, scoring, trail, tasks):
+                ended = self._search(
+                    number, combination, place, data, budget, scoring, trail, tasks
+                )
+                if ended:
                     break
         except KeyboardInterrupt:
             if not trail.any_solved:
                 raise
             self.interrupted_ = True
         tasks.end_search()
-        self._report(trail, len(splits))
+        compared = self.nested and not (ended or self.interrupted_)
+        verdict = self._judged(trail, splits, budget, classes is not None) if compared else None
+        self._report(trail, len(splits), verdict)
         if self.refit:
             task = tasks.begin_refit()
             before = time.perf_counter()
@@ -308,6 +330,23 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if settled.decision is not None and settled.decision.interrupted:
             self.interrupted_ = True
         return ended or settled.ended
+
+    def _judged(
+        self, trail: Trail, splits: list[Split], budget: Budget, classes: bool
+    ) -> Verdict | None:
+        """Whether several numbers that the user asked for pay; None if there are no such."""
+        listen = partial(self._listen_to_settling, trail.fits, budget.start)
+        doubt = DOUBT_OF_CLASSES if classes else DOUBT
+        left = None if self.max_fits is None else self.max_fits - trail.fits - bool(self.refit)
+        allowance = allowed(trail.fits, left, self.timeout, budget.start, listen)
+        verdict = judge(trail.best_branch, splits, doubt, allowance)
+        if verdict is None:
+            return None
+        self.interrupted_ = verdict.decision.interrupted
+        if self.verbose > 0:
+            print(verdict.decision.reason, flush=True)
+        verdict.warn()
+        return verdict
 
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
         """The score of the best estimator: the first of `scoring`, else accuracy, R² or the like.
@@ -394,13 +433,15 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             )
         return self.callback(told) if self.callback is not None else False
 
-    def _report(self, trail: Trail, n_splits: int) -> None:
+    def _report(self, trail: Trail, n_splits: int, verdict: Verdict | None) -> None:
         for name in (
             "granularity_", "granularity_reason_", "prior_strength_", "granularity_results_",
-            "optimism_",
+            "optimism_", "freedom_pays_",
         ):  # fmt: skip
             self.__dict__.pop(name, None)  # that of an earlier fit
         record, decision = trail.best_branch.record, trail.best_branch.settled.decision
+        if verdict is not None:
+            decision, self.freedom_pays_ = verdict.decision, verdict.pays
         if decision is not None:
             self.granularity_ = decision.chosen.granularity
             self.granularity_reason_ = decision.reason
@@ -415,7 +456,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.history_ = trail.history()
         self.bounds_ = trail.bounds()
         self.choices_ = trail.choices()
-        self.n_fits_ = trail.fits + bool(self.refit)
+        self.n_fits_ = trail.fits + bool(self.refit) + (verdict.fits if verdict else 0)
         self.multimetric_ = isinstance(self.scorer_, dict) or record.several_scores
 
     def __sklearn_tags__(self):

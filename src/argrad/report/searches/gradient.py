@@ -89,6 +89,7 @@ def _search(
         criterion=problem.criterion,
         max_fits=budget.fits,
         timeout=budget.seconds,
+        nested=False,  # `deciding_search` compares
         callback=tell,
     )
     weights = {} if problem.weights is None else {"sample_weight": problem.weights}

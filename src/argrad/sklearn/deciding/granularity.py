@@ -38,7 +38,7 @@ _CLEAR = 2.0
 # A part of the CV loss that nobody would miss. What freedom gains in the CV loss is the most that
 # it can be expected to gain on unseen rows, so with less than this nothing has to be measured.
 # What penalties can change of a loss falls as one over the number of rows.
-_NEGLIGIBLE = 1e-3
+NEGLIGIBLE = 1e-3
 # Within one number the criterion is settled more closely than within many: a step costs the same.
 _TOL_TIED, _TOL_EACH = 1e-6, 1e-4
 _LONGEST = 100
@@ -212,7 +212,7 @@ def decide(
 
         return path(objectives_for(some), box, groups, outputs, told, strengths)
 
-    stages: list[_Stage] = []
+    stages: list[Stage] = []
     candidates: list[Tuned] = []
     stopped = "nothing was measured on unseen folds before the decision ended"
     interrupted = ended = False
@@ -225,7 +225,7 @@ def decide(
             if not left_out:
                 stopped = "with a single split no rows are left that the tuning has not seen"
                 break
-            worth = part * _gain(candidates) >= _NEGLIGIBLE
+            worth = part * _gain(candidates) >= NEGLIGIBLE
             if worth:  # the others are tuned as long as they are compared
                 break
         if not worth:
@@ -239,7 +239,7 @@ def decide(
         paths = [ways(inner[o], f", without fold {o}") for o in left_out]
         for tuned, *others in zip(chain(candidates, coming), *paths, strict=False):
             unseen = [whole.losses(each)[o] for o, each in zip(left_out, others, strict=True)]
-            stages.append(_Stage(tuned, np.array(unseen)))
+            stages.append(Stage(tuned, np.array(unseen)))
             hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
             if hurts and tuned.candidate.granularity == "per-feature":
                 break
@@ -254,6 +254,16 @@ def decide(
     if not stages:
         start = candidates[0].log_values if candidates else box.start
         return undecided(replace(box, start=start), stopped, interrupted, ended)
+    return concluded(stages, stopped, doubt, interrupted, ended)
+
+
+def concluded(
+    stages: list[Stage], stopped: str, doubt: float, interrupted: bool = False, ended: bool = False
+) -> Decision:
+    """The decision that these stages come to, the first of them that of the shared penalty.
+
+    `stopped` says why there are no others, if there are none.
+    """
     table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
     number = choose(np.array([stage.unseen for stage in stages]), doubt)
     chosen, scale = stages[number].tuned, stages[0].tuned.cv_loss
@@ -267,7 +277,7 @@ def undecided(box: Box, why: str, interrupted: bool = False, ended: bool = False
     return Decision(SHARED, box.start, np.nan, nothing, f"{SHARED}: {why}", interrupted, ended)
 
 
-def _reason(stages: list[_Stage], chosen: int) -> str:
+def _reason(stages: list[Stage], chosen: int) -> str:
     """Why the one was chosen, by what it and the shared penalty lose, or the best of the others."""
     loss = [float(stage.unseen.mean()) for stage in stages]
     names = [str(stage.tuned.candidate) for stage in stages]
@@ -293,7 +303,7 @@ class Tuned(NamedTuple):
     cv_loss: float
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
     """A candidate tuned on all splits, and its losses (folds,) on those it was tuned without."""
 
     tuned: Tuned

@@ -102,7 +102,8 @@ class Settled:
     `objective` is the criterion, with a prior where the decision was for one. `decision` is None
     where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
     is whether Ctrl-C or a callback wanted no more of it. `shifts` of the start are points to be
-    looked at before a descent from the best of them.
+    looked at before a descent from the best of them. `over(splits)` is the same criterion over
+    other splits, where the user had decided.
     """
 
     place: Place
@@ -113,6 +114,7 @@ class Settled:
     fits: int = 0
     ended: bool = False
     shifts: Sequence[np.ndarray] = ()
+    over: Callable[[Sequence[Split]], AnyCriterion] | None = None
 
 
 def settle(
@@ -152,12 +154,16 @@ def settle(
     if not isinstance(model, Model):
         of_columns = isinstance(model, SparseModel) and PerFeature in _kinds(model)
         if not (of_columns and isinstance(place.hyperparameter, Auto)):
-            return _of_several(place, model, folds, outputs)
+            return _of_several(place, model, folds, outputs, stack)
     elif not isinstance(place.hyperparameter, Auto):
+
+        def over(some: Sequence[Split]) -> AnyCriterion:
+            return linear_criterion(model, stack(some), place.hyperparameter, factors)
+
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = begin(criterion, place.hyperparameter)
         spent = allowance.used, allowance.ended
-        return Settled(place, criterion, criterion, start, None, *spent)
+        return Settled(place, criterion, criterion, start, None, *spent, over=over)
     decision, hyperparameter = _decided(
         place.hyperparameter, model, make, folds, stack, splits, strata, allowance
     )
@@ -177,7 +183,13 @@ def settle(
     return Settled(place, tuned, objective, start, decision, allowance.used, ended)
 
 
-def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Settled:
+def _of_several(
+    place: Place,
+    model: Tunable,
+    folds: Folds,
+    outputs: Sequence[str],
+    stack: Callable[..., Folds],
+) -> Settled:
     """Of models with hyperparameters that are no penalties of columns; `Auto` is one number."""
     tuned = place.own_names
     guess = {k: Shared(0.5, 2.0) if isinstance(v, Auto) else v for k, v in tuned.items()}
@@ -191,7 +203,12 @@ def _of_several(place: Place, model: Tunable, folds: Folds, outputs: Sequence[st
         for name, kind in tuned.items()
     }
     shifts = criterion.shifts() if isinstance(criterion, MarginCriterion) else ()
-    return Settled(replace(place, tuned=ranges), criterion, criterion, start, shifts=shifts)
+
+    def over(some: Sequence[Split]) -> AnyCriterion:
+        return criterion_of(model, stack(some), space)
+
+    place = replace(place, tuned=ranges)
+    return Settled(place, criterion, criterion, start, shifts=shifts, over=over)
 
 
 def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):

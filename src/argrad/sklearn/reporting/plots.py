@@ -109,7 +109,7 @@ def plot_penalties(search: Any, *, ax: Any = None) -> Any:
 def plot_optimism(search: Any, *, ax: Any = None) -> Any:
     """What each candidate promised in tuning, and what it was worth on folds it had not seen.
 
-    For a search that chose between granularities: a row per candidate of
+    For a search that compared granularities: a row per candidate of
     `granularity_results_`, from its CV loss to its loss on unseen folds with the standard error
     of that; the longer the line, the more the tuning deceived itself.
 
@@ -119,8 +119,8 @@ def plot_optimism(search: Any, *, ax: Any = None) -> Any:
     results = getattr(search, "granularity_results_", None)
     if results is None:
         raise ValueError(
-            "this search did not compare granularities, so nothing is known of its optimism: fit "
-            "it with granularity='auto'."
+            "this search did not compare granularities, so nothing is known of its optimism: leave "
+            "`params` out, write Auto() for the penalty, or ask for several with nested=True."
         )
     ax = _axes(ax)
     places = np.arange(len(results))

@@ -1,0 +1,109 @@
+"""What a search says of numbers that were asked for."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPRegressor
+
+from argrad.sklearn import (
+    GradientSearchCV,
+    Grouped,
+    PerClass,
+    PerFeature,
+    PerLayer,
+    SampleWeights,
+    Shared,
+)
+from argrad.sklearn.deciding.asked import several
+from argrad.sklearn.space import Space
+
+
+def regression(rng, rows=60, columns=20, useful=3):
+    X = rng.normal(size=(rows, columns))
+    return X, X[:, :useful] @ rng.normal(size=useful) + rng.normal(size=rows)
+
+
+def test_penalties_that_pay(rng):
+    X = rng.normal(size=(150, 30))
+    y = X[:, :3] @ np.array([4.0, -3.0, 5.0]) + rng.normal(size=150)
+    groups = [0] * 3 + [1] * 27
+    search = GradientSearchCV(Ridge(), {"alpha": Grouped(groups, 1e-4, 1e4)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(X, y)
+    assert search.freedom_pays_ is True
+    assert search.granularity_ == "grouped"
+    assert search.granularity_reason_.startswith("grouped pays: it loses ")
+    one, own = search.granularity_results_["unseen_loss"]
+    assert own < one
+    assert search.optimism_ == pytest.approx(own + search.best_score_)
+    shared = GradientSearchCV(Ridge(), {"alpha": Shared(1e-4, 1e4)}).fit(X, y)
+    assert search.granularity_results_["cv_loss"][0] == pytest.approx(-shared.best_score_, rel=2e-3)
+
+
+def test_penalties_that_do_not_pay_are_warned_of_and_kept(rng, capsys):
+    X = rng.normal(size=(40, 20))
+    y = X.sum(axis=1) + 4.0 * rng.normal(size=40)  # all columns alike
+    params = {"alpha": PerFeature(1e-4, 1e4)}
+    search = GradientSearchCV(Ridge(), params, verbose=1)
+    with pytest.warns(UserWarning, match="per-feature does not pay: it loses .* nested=False"):
+        search.fit(X, y)
+    assert search.freedom_pays_ is False
+    assert search.granularity_reason_ in capsys.readouterr().out
+    silent = GradientSearchCV(Ridge(), params, nested=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silent.fit(X, y)
+    np.testing.assert_array_equal(silent.best_params_["alpha"], search.best_params_["alpha"])
+    assert not hasattr(silent, "freedom_pays_")
+    assert silent.n_fits_ == 5 * len(silent.history_) + 1
+    assert silent.n_fits_ < search.n_fits_ <= 6 * silent.n_fits_
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_limits_hold_and_nothing_is_said_of_one_number(rng):
+    X, y = regression(rng)
+    params = {"alpha": PerFeature(1e-4, 1e4)}
+    search = GradientSearchCV(Ridge(), params, max_fits=31).fit(X, y)
+    assert search.n_fits_ <= 31
+    assert search.freedom_pays_ is None
+    assert search.granularity_reason_ == (
+        "per-feature was not compared with shared: it ended before two folds had been left out"
+    )
+    search.set_params(params={"alpha": Shared(1e-4, 1e4)}, max_fits=None).fit(X, y)
+    assert not hasattr(search, "freedom_pays_")
+    ended = GradientSearchCV(Ridge(), params, callback=lambda told: told["evaluation"] == 3)
+    assert not hasattr(ended.fit(X, y), "freedom_pays_")
+    told = []
+    listening = GradientSearchCV(Ridge(), params, callback=told.append).fit(X, y)
+    assert told[-1]["evaluation"] == 0
+    assert told[-1]["trying"].startswith("shared and per-feature, without fold ")
+    assert told[-1]["fits"] < listening.n_fits_
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_of_rows_stay_what_they_are(rng):
+    X, y = regression(rng)
+    groups = np.arange(len(y)) % 2
+    params = {"alpha": PerFeature(1e-2, 1e2), "sample_weight": SampleWeights(groups)}
+    search = GradientSearchCV(Ridge(), params, cv=3, max_fits=300).fit(X, y)
+    assert list(search.granularity_results_["candidate"]) == ["shared", "per-feature"]
+    both = {"C": PerClass(0.1, 1.0), "other": PerFeature(0.1, 1.0)}
+    tied = several(Space(both, ["a", "b"], ["x", "y", "z"]), ["C"])
+    np.testing.assert_array_equal(tied.tie, [0, 0, 0, 1, 2])
+    assert str(tied.candidate) == "per-class"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_classes_and_layers_as_well(rng):
+    X = rng.normal(size=(90, 3))
+    y = np.argmax(X + rng.gumbel(size=(90, 3)), axis=1)
+    search = GradientSearchCV(LogisticRegression(), {"C": PerClass(1e-4, 1e4)}, cv=3).fit(X, y)
+    assert search.granularity_ == "per-class"
+    assert search.granularity_reason_.startswith("per-class ")
+    mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", random_state=0)
+    search = GradientSearchCV(mlp, {"alpha": PerLayer(1e-2, 1e2)}, cv=3, max_fits=60)
+    search.fit(X, X[:, 0] + 0.1 * rng.normal(size=90))
+    assert search.granularity_ == "per-layer"

@@ -1,0 +1,133 @@
+"""Several numbers against one, on criteria whose best numbers are known."""
+
+import numpy as np
+import pytest
+
+from argrad import SolveError
+from argrad.sklearn.criteria.criterion import Evaluation
+from argrad.sklearn.deciding.granularity import SHARED, BudgetError, Candidate, EndedError, Tuned
+from argrad.sklearn.deciding.nested import Several, compare
+
+FOLDS = np.arange(60).reshape(6, 10)
+SPLITS = [(np.setdiff1d(FOLDS, fold), fold) for fold in FOLDS]
+OWN = Candidate("per-layer", 0.0)
+
+
+def bowls(best):
+    """Of splits, F(h) = mean over validation parts of 1 + ‖h − best of that fold‖²."""
+
+    def criterion_for(splits):
+        wanted = np.array([best[valid[0] // 10] for _, valid in splits])
+
+        def criterion(h):
+            away = h - wanted
+            losses = 1.0 + (away**2).sum(axis=1)
+            return Evaluation(h, float(losses.mean()), losses, 2 * away.mean(axis=0), None)
+
+        return criterion
+
+    return criterion_for
+
+
+def several(size=3, tie=None):
+    tie = np.zeros(size, dtype=int) if tie is None else tie
+    return Several(OWN, tie, np.full(size, -9.0), np.full(size, 9.0))
+
+
+def test_several_are_taken_where_every_fold_wants_the_same_ones(rng):
+    best = np.array([1.0, -1.0, 2.0]) + 0.05 * rng.normal(size=(6, 3))
+    decision = compare(bowls(best), SPLITS, several(), np.zeros(3), 0.5)
+    assert decision.chosen == OWN
+    np.testing.assert_allclose(decision.log_values, best.mean(axis=0), atol=0.05)
+    assert list(decision.results["candidate"]) == ["shared", "per-layer"]
+    # Of h̄ without fold o the loss on o: 1 + ‖6/5 (h_o − h̄)‖², since h_o itself has no part in it.
+    away = 1.2 * (best - best.mean(axis=0))
+    own = 1.0 + (away**2).sum(axis=1)
+    assert decision.results["unseen_loss"][1] == pytest.approx(own.mean(), abs=1e-3)
+    level = best.mean()
+    one = 1.0 + ((best - (6 * level - best.mean(axis=1, keepdims=True)) / 5) ** 2).sum(axis=1)
+    assert decision.results["unseen_loss"][0] == pytest.approx(one.mean(), rel=1e-2)
+
+
+def test_one_is_kept_where_folds_want_different_ones(rng):
+    best = rng.normal(size=(6, 3))
+    best -= best.mean(axis=1, keepdims=True) + 0.4 * best.mean(axis=0)
+    decision = compare(bowls(best), SPLITS, several(), np.ones(3), 0.5)
+    assert decision.chosen == SHARED
+    assert np.ptp(decision.log_values) < 1e-12
+    cv, unseen = decision.results["cv_loss"], decision.results["unseen_loss"]
+    assert cv[1] < cv[0]
+    assert unseen[1] > unseen[0] - 0.5
+
+
+def test_numbers_of_other_groups_are_not_tied(rng):
+    best = np.array([1.0, -1.0, 5.0]) + 0.05 * rng.normal(size=(6, 3))
+    start, tie = np.zeros(3), np.array([0, 0, 1])
+    noisy = best + np.array([8.0, -8.0, 0.0]) * np.sign(rng.permutation(6)[:, None] - 2.5)
+    decision = compare(bowls(noisy), SPLITS, several(3, tie), start, 0.5)
+    assert decision.chosen == SHARED
+    a, b, c = decision.log_values
+    assert a == pytest.approx(b)
+    assert c == pytest.approx(5.0, abs=0.2)
+
+
+def test_what_was_found_is_not_tuned_again(rng):
+    best, told = np.array([1.0, -1.0]) + 0.05 * rng.normal(size=(6, 2)), []
+    found = Tuned(OWN, best.mean(axis=0), 1.23)
+    ways = several(2)
+    decision = compare(bowls(best), SPLITS, ways, np.zeros(2), 0.5, found, told.append)
+    assert decision.log_values is found.log_values
+    assert decision.results["cv_loss"][1] == 1.23
+    assert told == ["shared", *(f"shared and per-layer, without fold {o}" for o in range(6))]
+
+
+def test_a_thousandth_of_the_cv_loss_is_nothing(rng):
+    best = np.zeros((6, 2)) + np.array([0.01, -0.01])
+    decision = compare(bowls(best), SPLITS, several(2), np.ones(2), 0.5)
+    assert decision.chosen == SHARED
+    assert decision.results.empty
+    assert "lowers even the CV loss, of 1, by less than a thousandth" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("splits", "why"),
+    [
+        (SPLITS[:1], "with a single split"),
+        ([(np.delete(np.arange(60), [i]), np.array([i])) for i in range(60)], "of 60 folds"),
+    ],
+)
+def test_folds_that_cannot_be_left_out(rng, splits, why):
+    best = np.array([3.0, -3.0]) + rng.normal(size=(6, 2))
+    decision = compare(bowls(best), splits, several(2), np.zeros(2), 0.5)
+    assert decision.chosen == SHARED
+    assert why in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "ended", "why"),
+    [
+        (BudgetError(), False, "before two folds"),
+        (EndedError(), True, "before two folds"),
+        (KeyboardInterrupt(), True, "before two folds"),
+        (SolveError("flat"), False, "a fold had no solution (flat)"),
+    ],
+)
+def test_an_early_end_leaves_what_is_known(rng, error, ended, why):
+    best = np.array([3.0, -3.0]) + 0.1 * rng.normal(size=(6, 2))
+    after = {"splits": 1}
+
+    def criterion_for(splits):
+        after["splits"] -= 1
+        if after["splits"] < 0:
+            raise error
+        return bowls(best)(splits)
+
+    decision = compare(criterion_for, SPLITS, several(2), np.zeros(2), 0.5)
+    assert decision.chosen == SHARED
+    assert why in decision.reason
+    assert decision.ended == ended
+    assert decision.interrupted == isinstance(error, KeyboardInterrupt)
+    after["splits"] = 4  # all folds, and without each of three
+    decision = compare(criterion_for, SPLITS, several(2), np.zeros(2), 0.5)
+    assert decision.chosen == OWN
+    assert decision.ended == ended
