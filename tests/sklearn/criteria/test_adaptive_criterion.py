@@ -122,7 +122,9 @@ def test_asked_for_it_is_searched_for_in_both(rng):
     w, _ = two_fits(stages, StandardScaler().fit_transform(X), y, weight)
     np.testing.assert_allclose(search.best_estimator_[-1].coef_, w, atol=1e-6)
     names = ["lasso__alpha[first]", "lasso__alpha[second]"]
-    assert search.history_[names].iloc[search.best_index_].tolist() == pytest.approx(list(stages.values()))
+    assert search.history_[names].iloc[search.best_index_].tolist() == pytest.approx(
+        list(stages.values())
+    )
     assert search.best_score_ >= search.cv_results_["mean_test_score"].max()
     assert list(search.bounds_) == names
 
