@@ -15,6 +15,7 @@ WIDE = (1e-4, 1e4)
 
 
 def search_of(**settings):
+    settings = {"nested": False, **settings}
     return GradientSearchCV(Ridge(), {"alpha": PerFeature(*WIDE)}, cv=3, **settings)
 
 

@@ -101,7 +101,7 @@ def judge(
         return None
 
     def criterion_for(some: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
-        return allowance.spend(settled.criterion if some is splits else over(some), len(some))
+        return allowance.spend(settled.objective if some is splits else over(some), len(some))
 
     found = Tuned(asked.candidate, best.log_values, float(best.split_losses.mean()))
     told = allowance.begin
