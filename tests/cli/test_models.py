@@ -12,12 +12,16 @@ def test_every_model_is_listed_with_its_hyperparameter(run):
     lines = run("models").stdout.splitlines()
     for each, line in zip(CATALOGUE, lines[1:], strict=False):
         assert line.split()[:2] == [each.name, each.estimator]
-        assert f" {each.parameter} " in line
+        assert f" {', '.join(each.ranges)} " in line
         assert line.endswith(", ".join(each.criteria))
-    assert "  KernelRidge: alpha (Shared, PerClass), gamma (Shared)" in lines
+    assert any("svr" in line and "C, gamma, epsilon" in line for line in lines)
     content = json.loads(run("models", "--json").stdout)
     assert [each["name"] for each in content] == [each.name for each in CATALOGUE]
     assert content[1]["hyperparameters"] == ["C"]
+    by_name = {each["name"]: each for each in content}
+    assert by_name["svc"]["hyperparameters"] == ["C", "gamma"]
+    assert by_name["svc"]["granularities"] == ["shared"]
+    assert by_name["lasso"]["granularities"] == ["shared", "grouped", "per-feature"]
 
 
 def test_it_answers_at_once_without_jax():

@@ -206,9 +206,34 @@ def test_counts_with_weights_and_groups_are_tuned_and_predicted(run, houses):
     assert all(float(line) > 0 for line in lines[1:])
 
 
+def test_a_machine_with_a_kernel_is_tuned_and_predicts(run, houses):
+    result = run("tune", houses, "--target", "sold", "--model", "svc", "--cv", "3", *OUTPUT)
+    assert result.exit_code == 0, result.output
+    assert "squared hinge loss" in result.stdout
+    assert "grid search (49 points, 148 fits)" in result.stderr
+    content = json.loads(Path("out", "result.json").read_text())
+    assert set(content["recommended"]["params"]) == {"model__C", "model__gamma"}
+    assert sorted(os.listdir("out")) == ["convergence.png", "importances.png", *FILES[2:]]
+    predicted = run("predict", "out", houses)
+    assert predicted.exit_code == 0
+    assert set(predicted.stdout.split()[1:]) <= {"yes", "no"}
+    chances = run("predict", "out", houses, "--probabilities")
+    assert chances.exit_code == 2
+    assert "probabilities" in chances.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--model", "svc"],
+            "'price' holds 80 different numbers with fractions, but the model 'svc'",
+        ),
+        (["--model", "svc", "--task", "regression"], "choose 'ridge', 'poisson'"),
+        (["--model", "svr", "--granularity", "per-feature"], "'svr' has one C for all columns"),
+        (["--model", "mlp_regresor"], "Did you mean 'mlp_regressor'"),
+        (["--model", "SVC", "--criterion", "log_loss"], "no model 'SVC'. Did you mean 'svc'"),
+        (["--model", "svr", "--criterion", "hinge"], "'svr' has no criterion 'hinge'"),
         (["--model", "poison"], "There is no model 'poison'. Did you mean 'poisson'?"),
         (["--model", "logistic", "--task", "regression"], "'logistic' is for classification"),
         (["--weights-column", "aje"], "no column 'aje'. Did you mean 'age'?"),

@@ -1,37 +1,67 @@
 from __future__ import annotations
 
+import importlib
+
+import numpy as np
 import pytest
+from sklearn.base import is_classifier
 
 from argrad.report import InputError
-from argrad.report.catalogue import CATALOGUE, IN_PYTHON, choice_of, named
-from argrad.sklearn.models import MODELS, Model, model_of
-from sklearn import linear_model
+from argrad.report.catalogue import CATALOGUE, OF_COLUMNS, choice_of, named
+from argrad.sklearn import PerFeature
+from argrad.sklearn.models import MODELS, model_of
+
+
+def estimator_of(choice):
+    module = importlib.import_module(f"sklearn.{choice.module}")
+    return getattr(module, choice.estimator)(**choice.settings)
 
 
 def test_it_is_the_registry_of_the_search():
-    linear = [each.estimator.__name__ for each in MODELS if issubclass(each, Model)]
-    assert [each.estimator for each in CATALOGUE] == linear
-
-
-def test_the_other_models_are_those_of_the_registry():
-    others = {each.estimator.__name__: each for each in MODELS if not issubclass(each, Model)}
-    assert list(IN_PYTHON) == list(others)
-    for name, model in others.items():
-        needed = {"KernelRidge": {"kernel": "rbf"}, "MLP": {"activation": "tanh"}}
-        settings = needed.get("MLP" if name.startswith("MLP") else name, {})
-        kinds = model_of(model.estimator(**settings)).kinds
-        said = {tuned: tuple(each.__name__ for each in kind) for tuned, kind in kinds.items()}
-        assert IN_PYTHON[name] == said
+    registered = [each.estimator.__name__ for each in MODELS]
+    assert [each.estimator for each in CATALOGUE] == registered
 
 
 @pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)
 def test_it_says_of_each_model_what_the_registry_says(choice):
-    estimator = getattr(linear_model, choice.estimator)(**choice.settings)
+    estimator = estimator_of(choice)
     model = model_of(estimator)
-    assert choice.parameter == model.parameter
-    assert choice.inverse == (model.sign < 0)
+    assert list(choice.ranges) == list(model.kinds)
     assert choice.loss_name == model.loss_name
-    assert list(choice.criteria) == list(dict.fromkeys([model.criterion, *model.judges]))
+    assert choice.task == ("classification" if is_classifier(estimator) else "regression")
+    assert (choice.granularities == OF_COLUMNS) == (PerFeature in model.kinds[choice.parameter])
+    for criterion in choice.criteria:
+        model.judged_by(criterion)
+    with pytest.raises(ValueError, match=" and ".join(map(repr, choice.criteria))):
+        model.judged_by("nothing")
+
+
+@pytest.mark.parametrize(
+    "choice", [each for each in CATALOGUE if each.linear], ids=lambda choice: choice.name
+)
+def test_which_penalties_are_inverse(choice, rng):
+    """Coefficients shrink as a penalty grows."""
+    X, z = rng.normal(size=(60, 3)), rng.normal(size=60)
+    y = (z > 0).astype(int) if choice.task == "classification" else np.exp(z)
+    sizes = []
+    for value in (0.05, 20.0):
+        fitted = estimator_of(choice).set_params(**{choice.parameter: value}).fit(X, y)
+        sizes.append(np.linalg.norm(fitted.coef_))
+    assert (sizes[1] > sizes[0]) == choice.inverse
+
+
+@pytest.mark.parametrize("choice", CATALOGUE, ids=lambda choice: choice.name)
+def test_which_have_coefficients_of_the_columns(choice, rng):
+    X, z = rng.normal(size=(40, 3)), rng.normal(size=40)
+    y = (z > 0).astype(int) if choice.task == "classification" else np.exp(z)
+    assert choice.linear == hasattr(estimator_of(choice).fit(X, y), "coef_")
+
+
+def test_what_has_no_penalty_a_column():
+    named("svc").check_granularity("auto")
+    named("lasso").check_granularity("per-feature")
+    with pytest.raises(InputError, match="'svc' has one C for all columns, not one a feature"):
+        named("svc").check_granularity("per-feature")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_weights_groups_and_another_model_reach_every_search(counted):
     # The CV loss of the gradient search, by scikit-learn alone.
     losses = []
     for train, validation in problem.folds:
-        pipeline = problem.with_penalty(gradient.params["model__alpha"])
+        pipeline = problem.with_params(gradient.params)
         pipeline.fit(
             problem.X.iloc[train], problem.y[train], model__sample_weight=problem.weights[train]
         )

@@ -12,7 +12,7 @@ from argrad.cli.tune import tune
 
 app = typer.Typer(
     name="argrad",
-    help="Tune linear models on a table by gradient, and predict with what was tuned.",
+    help="Tune models on a table by gradient, and predict with what was tuned.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -15,15 +15,22 @@ def models(
 ) -> None:
     """List the models that can be tuned, and by which hyperparameters."""
     with clear_exits():
-        from argrad.report.catalogue import CATALOGUE, IN_PYTHON
+        from argrad.report.catalogue import CATALOGUE
 
         if as_json:
             typer.echo(json.dumps([_content(each) for each in CATALOGUE], indent=2))
             return
 
-        rows = [("--model", "scikit-learn's", "predicts", "tuned", "--criterion")]
+        rows = [("--model", "scikit-learn's", "predicts", "tuned", "--granularity", "--criterion")]
         rows += [
-            (each.name, each.estimator, each.targets, each.parameter, ", ".join(each.criteria))
+            (
+                each.name,
+                each.estimator,
+                each.targets,
+                ", ".join(each.ranges),
+                "any" if len(each.granularities) > 1 else each.granularities[0],
+                ", ".join(each.criteria),
+            )
             for each in CATALOGUE
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -31,15 +38,14 @@ def models(
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             typer.echo("  ".join(cells).rstrip())
         typer.echo(
-            "\nalpha is a penalty, C an inverse one: one for all features, a group or each, "
-            "or decided\n(--granularity). Without --model: logistic for classes, ridge for "
-            "numbers. Without\n--criterion: the first."
+            "\nalpha is a penalty, C an inverse one: one for all features (shared), where it can\n"
+            "be any also one a group or each, or decided. Without --model: logistic for classes,\n"
+            "ridge for numbers. Without --criterion: the first."
         )
-        typer.echo("\nIn Python, with argrad.sklearn.GradientSearchCV, also:")
-        for estimator, tuned in IN_PYTHON.items():
-            each = ", ".join(f"{name} ({', '.join(kinds)})" for name, kinds in tuned.items())
-            typer.echo(f"  {estimator}: {each}")
-        typer.echo("  from_objective(...): a model of your own, and its hyperparameters by name")
+        typer.echo(
+            "\nargrad.sklearn.GradientSearchCV tunes them in Python, with settings of your own,\n"
+            "and models of your own with argrad.sklearn.from_objective."
+        )
 
 
 def _content(choice: Any) -> dict[str, Any]:
@@ -47,8 +53,8 @@ def _content(choice: Any) -> dict[str, Any]:
         "name": choice.name,
         "estimator": choice.estimator,
         "task": choice.task,
-        "hyperparameters": [choice.parameter],
-        "granularities": ["shared", "grouped", "per-feature"],
+        "hyperparameters": list(choice.ranges),
+        "granularities": list(choice.granularities),
         "targets": choice.targets,
         "loss": choice.loss_name,
         "criteria": list(choice.criteria),

@@ -102,7 +102,7 @@ def tune(
         bool, typer.Option("--json", help="Print one JSON object, the content of result.json.")
     ] = False,
 ) -> None:
-    """Tune the penalty of a linear model on a table, and compare ways of doing so.
+    """Tune the hyperparameters of a model on a table, and compare ways of doing so.
 
     Writes result.json, model.skops and two pictures.
 

@@ -9,20 +9,36 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from argrad.report.errors import InputError, listed
 
 Task = Literal["classification", "regression"]
 
 
+class Range(NamedTuple):
+    """Where a hyperparameter is looked for; `of_target` if that is in units of the target."""
+
+    low: float
+    high: float
+    of_target: bool = False
+
+
+_WIDE = Range(1e-4, 1e4)
+# What `--granularity` may ask for, of a linear model and of others.
+OF_COLUMNS, OF_ALL = ("shared", "grouped", "per-feature"), ("shared",)
+
+
 @dataclass(frozen=True)
 class Choice:
     """A model by the name that `--model` takes.
 
-    `estimator` is a class of `sklearn.linear_model`, made with `settings`; `parameter` is its
-    penalty, or, if `inverse`, the inverse of one. `targets` says in words what can be learnt,
-    `power` is that of the Tweedie deviance, where half of that is the loss.
+    `estimator` is a class of scikit-learn's `module`, made with `settings`; `parameter` is its
+    penalty, or, if `inverse`, the inverse of one, looked for in `range` in one of the
+    `granularities`; `others` are tuned beside it, each as one number. `targets` says in words what
+    can be learnt, `power` is that of the Tweedie deviance, where half of that is the loss; `judges`
+    are losses beside its own, by name and in words, None for those that all models of the task
+    have. A `linear` one has coefficients of the columns.
     """
 
     name: str
@@ -35,12 +51,23 @@ class Choice:
     inverse: bool = False
     power: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    module: str = "linear_model"
+    range: Range = _WIDE
+    others: Mapping[str, Range] = field(default_factory=dict)
+    granularities: tuple[str, ...] = OF_COLUMNS
+    judges: Mapping[str, str] | None = None
+    linear: bool = True
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """All that is tuned, and where it is looked for, the penalty first."""
+        return {self.parameter: self.range, **self.others}
 
     @property
     def criteria(self) -> dict[str, str]:
         """What it can be tuned for, by name and in words: its own loss first."""
         own = {self.loss_name.lower().replace(" ", "_"): self.loss_name}
-        return own | _JUDGES[self.task]
+        return own | dict(_JUDGES[self.task] if self.judges is None else self.judges)
 
     def criterion(self, name: str | None) -> str:
         """The criterion of that name, its own for None. Raises `InputError` if there is none."""
@@ -55,6 +82,14 @@ class Choice:
             f"{listed(self.criteria)}."
         )
 
+    def check_granularity(self, name: str) -> None:
+        """Raise `InputError` for one that the model has no penalties for."""
+        if name != "auto" and name not in self.granularities:
+            raise InputError(
+                f"The model '{self.name}' has one {self.parameter} for all columns, not one "
+                f"{_ASKED[name]}: leave out --granularity {name}."
+            )
+
     @property
     def meaning(self) -> str:
         """What the hyperparameter is, in words."""
@@ -63,6 +98,7 @@ class Choice:
         return f"{self.parameter}, the penalty (right: stronger)"
 
 
+_ASKED = {"grouped": "a group", "per-feature": "a feature"}
 _JUDGES: dict[Task, dict[str, str]] = {
     "classification": {"brier_score": "Brier score"},
     "regression": {"mean_squared_error": "mean squared error"},
@@ -73,6 +109,17 @@ _JUDGES: dict[Task, dict[str, str]] = {
 _EXACT = {"tol": 1e-6, "max_iter": 10_000}
 _NEWTON = {"solver": "newton-cholesky", "tol": 1e-8, "max_iter": 1000}
 _DEVIANCE = "half mean deviance"
+_SIGNS = {"tol": 1e-6, "max_iter": 100_000}
+_LIBLINEAR = {"tol": 1e-6, "max_iter": 100_000}
+# Small enough for a Hessian, smooth, and trained to the end by grid search as well.
+_NETWORK = {
+    "hidden_layer_sizes": (10,), "activation": "tanh", "solver": "lbfgs", "max_iter": 5000,
+    "random_state": 0,
+}  # fmt: skip
+# Columns are scaled first, targets are not.
+_WIDTH, _TUBE = {"gamma": Range(1e-4, 10.0)}, {"epsilon": Range(1e-4, 1.0, of_target=True)}
+_SMALL, _COST = Range(1e-5, 1.0, of_target=True), Range(1e-3, 1e3)
+_MARGIN, _OF_MARGINS = "squared hinge loss", {"logistic_loss": "logistic loss"}
 
 CATALOGUE = (
     Choice("ridge", "Ridge", "regression", "alpha", "numbers", "mean squared error", "R²"),
@@ -96,20 +143,51 @@ CATALOGUE = (
         "huber", "HuberRegressor", "regression", "alpha", "numbers with outliers", "Huber loss",
         "R²", settings=_EXACT,
     ),
+    Choice(
+        "kernel_ridge", "KernelRidge", "regression", "alpha", "numbers", "mean squared error", "R²",
+        settings={"kernel": "rbf"}, module="kernel_ridge", others=_WIDTH, linear=False,
+        granularities=OF_ALL,
+    ),
+    Choice(
+        "lasso", "Lasso", "regression", "alpha", "numbers", "mean squared error", "R²",
+        settings=_SIGNS, range=_SMALL, judges={},
+    ),
+    Choice(
+        "elastic_net", "ElasticNet", "regression", "alpha", "numbers", "mean squared error", "R²",
+        settings=_SIGNS, range=_SMALL, others={"l1_ratio": Range(0.05, 1.0)},
+        granularities=OF_ALL, judges={},
+    ),
+    Choice(
+        "svc", "SVC", "classification", "C", "classes", _MARGIN, "accuracy", inverse=True,
+        settings={"decision_function_shape": "ovo"}, module="svm", range=_COST,
+        others=_WIDTH, linear=False, granularities=OF_ALL, judges=_OF_MARGINS,
+    ),
+    Choice(
+        "svr", "SVR", "regression", "C", "numbers", "mean squared error", "R²", inverse=True,
+        module="svm", range=_COST._replace(of_target=True), others={**_WIDTH, **_TUBE},
+        linear=False, granularities=OF_ALL, judges={},
+    ),
+    Choice(
+        "linear_svc", "LinearSVC", "classification", "C", "classes", _MARGIN, "accuracy",
+        inverse=True, settings=_LIBLINEAR, module="svm", range=_COST, granularities=OF_ALL,
+        judges=_OF_MARGINS,
+    ),
+    Choice(
+        "linear_svr", "LinearSVR", "regression", "C", "numbers", "mean squared error", "R²",
+        inverse=True, settings=_LIBLINEAR, module="svm", range=_COST._replace(of_target=True),
+        others=_TUBE, granularities=OF_ALL, judges={},
+    ),
+    Choice(
+        "mlp_regressor", "MLPRegressor", "regression", "alpha", "numbers", "mean squared error",
+        "R²", settings=_NETWORK, module="neural_network", linear=False,
+        granularities=OF_ALL, judges={},
+    ),
+    Choice(
+        "mlp_classifier", "MLPClassifier", "classification", "alpha", "classes", "log loss",
+        "accuracy", settings=_NETWORK, module="neural_network", linear=False,
+        granularities=OF_ALL, judges={},
+    ),
 )  # fmt: skip
-
-# The models that a search tunes in Python alone: by estimator, what is tuned in which granularity.
-IN_PYTHON: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "KernelRidge": {"alpha": ("Shared", "PerClass"), "gamma": ("Shared",)},
-    "Lasso": {"alpha": ("Shared", "Grouped", "PerFeature")},
-    "ElasticNet": {"alpha": ("Shared",), "l1_ratio": ("Shared",)},
-    "SVC": {"C": ("Shared",), "gamma": ("Shared",)},
-    "SVR": {"C": ("Shared",), "gamma": ("Shared",), "epsilon": ("Shared",)},
-    "LinearSVC": {"C": ("Shared",)},
-    "LinearSVR": {"C": ("Shared",), "epsilon": ("Shared",)},
-    "MLPRegressor": {"alpha": ("Shared", "PerLayer", "Grouped")},
-    "MLPClassifier": {"alpha": ("Shared", "PerLayer", "Grouped")},
-}
 
 
 def choice_of(name: str | None, task: Task) -> Choice:

@@ -45,7 +45,7 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     if penalties.ndim:
         _draw_penalties(right, penalties[largest], result.problem.choice.meaning)
     else:
-        _draw_curve(right, result)
+        draw_curve(right, result)
     figure.suptitle(f"{literal(result.target.name)}: the model of the {IN_WORDS[result.best.name]}")
     save_figure(figure, path)
 
@@ -59,7 +59,12 @@ def _coefficients(result: TuneResult) -> tuple[list[str], np.ndarray]:
 
 
 def _penalties(result: TuneResult) -> np.ndarray:
-    """The penalties of the prepared features (features,), or one of them all ()."""
+    """The penalties of the prepared features (features,), or one of them all ().
+
+    Of adaptive ones that of the second fit, which each feature's is a multiple of.
+    """
+    if result.best.granularity == "adaptive":
+        return np.asarray(result.best.params[result.problem.penalty]["second"])
     penalties = np.asarray(result.best.params[result.problem.penalty], dtype=float)
     groups = result.problem.groups
     if result.best.granularity == "grouped" and groups is not None:
@@ -104,7 +109,9 @@ def _draw_penalties(axes: Any, penalties: np.ndarray, meaning: str) -> None:
     quiet(axes)
 
 
-def _draw_curve(axes: Any, result: TuneResult) -> None:
+def draw_curve(axes: Any, result: TuneResult) -> None:
+    """The CV losses that the searches met against the shared penalty, all else being tuned too."""
+    alone = len(result.problem.ranges) == 1
     penalty = result.problem.penalty
     for outcome in result.drawn:
         if penalty not in outcome.history:  # penalties per feature have no place on this axis
@@ -113,7 +120,7 @@ def _draw_curve(axes: Any, result: TuneResult) -> None:
         axes.plot(
             history[penalty],
             history["cv_loss"],
-            linestyle="-" if outcome.name == "grid" else "none",
+            linestyle="-" if outcome.name == "grid" and alone else "none",
             linewidth=1.0,
             marker=MARKERS[outcome.name],
             markersize=3 if outcome.name == "grid" else 5,
@@ -121,8 +128,12 @@ def _draw_curve(axes: Any, result: TuneResult) -> None:
             label=IN_WORDS[outcome.name],
             zorder=3 if outcome.name == "gradient" else 2,
         )
-    chosen = float(result.best.params[penalty])
-    axes.axvline(chosen, color="0.3", linestyle="--", linewidth=1.0, label=f"chosen: {chosen:.3g}")
+    chosen = result.best.params[penalty]
+    fits = chosen if isinstance(chosen, dict) else {"chosen": float(chosen)}
+    for (name, value), style in zip(fits.items(), ("--", ":"), strict=False):
+        axes.axvline(
+            value, color="0.3", linestyle=style, linewidth=1.0, label=f"{name}: {value:.3g}"
+        )
     axes.set_xscale("log")
     losses = np.concatenate([outcome.history["cv_loss"] for outcome in result.drawn])
     scale_losses(axes, losses.min(), losses.max())

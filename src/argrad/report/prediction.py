@@ -131,6 +131,9 @@ class _Predictor:
             raise ModelError(
                 f"'{model}' predicts numbers, which have no probabilities: leave them."
             )
+        if probabilities and not hasattr(self._pipeline, "predict_proba"):
+            kind = type(self._pipeline[-1]).__name__
+            raise ModelError(f"'{model}' is {kind}, which has no probabilities: leave them.")
         self._probabilities = probabilities
         self._numbers, self._categories = prepared_columns(self._pipeline)
         self._needed = list(self._pipeline.feature_names_in_)

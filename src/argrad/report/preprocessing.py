@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
@@ -11,7 +13,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from argrad.report.catalogue import Choice
 from argrad.report.columns import MOST_CATEGORIES, Columns
-from sklearn import linear_model
 
 MISSING = "missing"
 
@@ -46,7 +47,8 @@ def build_pipeline(columns: Columns, choice: Choice, train: pd.DataFrame) -> Pip
             ]
         )
         prepare.append(("categories", categories, columns.categories))
-    model = getattr(linear_model, choice.estimator)(**choice.settings)
+    module = importlib.import_module(f"sklearn.{choice.module}")
+    model = getattr(module, choice.estimator)(**choice.settings)
     return Pipeline([("prepare", ColumnTransformer(prepare)), ("model", model)])
 
 

@@ -8,17 +8,21 @@ from typing import Any
 
 from argrad.report.coefficients import draw_coefficients
 from argrad.report.convergence import draw_convergence
+from argrad.report.importances import draw_importances
 from argrad.report.model import MODEL_FILE, save_model
 from argrad.report.searches.outcome import finite, plain
 from argrad.report.tuning import TuneResult
 from argrad.report.writing import whole_folder
 
-FILES = {
-    "result": "result.json",
-    "model": MODEL_FILE,
-    "convergence": "convergence.png",
-    "coefficients": "coefficients.png",
-}
+FILES = {"result": "result.json", "model": MODEL_FILE, "convergence": "convergence.png"}
+# A picture of what the model makes of the columns: which one depends on the model.
+_DRAWN = {"coefficients": draw_coefficients, "importances": draw_importances}
+
+
+def files_of(result: TuneResult) -> dict[str, str]:
+    """The names of the files of a result, by what they hold."""
+    last = "coefficients" if result.problem.choice.linear else "importances"
+    return {**FILES, last: f"{last}.png"}
 
 
 def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
         },
         "searches": [outcome.summary() for outcome in result.outcomes],
         "optimism": finite(result.optimism),
-        "files": {what: str(Path(folder) / name) for what, name in FILES.items()},
+        "files": {what: str(Path(folder) / name) for what, name in files_of(result).items()},
     }
 
 
@@ -59,7 +63,9 @@ def save_results(result: TuneResult, folder: str | Path) -> dict[str, Any]:
     with whole_folder(Path(folder)) as partial:
         save_model(result.best.estimator, partial / FILES["model"])
         draw_convergence(result, partial / FILES["convergence"])
-        draw_coefficients(result, partial / FILES["coefficients"])
+        for what, draw in _DRAWN.items():
+            if what in content["files"]:
+                draw(result, partial / files_of(result)[what])
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         (partial / FILES["result"]).write_text(text + "\n", encoding="utf-8")
     return content

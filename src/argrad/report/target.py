@@ -71,6 +71,17 @@ def read_target(column: pd.Series, name: str, task: Task | None = None) -> Targe
     return Target(name, task, values, reason)
 
 
+def check_classes(column: pd.Series, name: str, choice: Choice) -> None:
+    """Raise `TableError` if fractions are given to a classifier, and nobody said it was one."""
+    numeric = types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
+    if choice.task == "classification" and numeric and not _is_whole(column.dropna()):
+        raise TableError(
+            f"The target '{name}' holds {column.nunique()} different numbers with fractions, but "
+            f"the model '{choice.name}' is for {choice.targets}: leave out --model for 'ridge', or "
+            "use --task classification if each number is a class."
+        )
+
+
 def check_range(values: pd.Series, name: str, choice: Choice) -> None:
     """Raise `TableError` if the model's distribution has no such values as some of a target's."""
     if choice.power is None:

@@ -32,7 +32,7 @@ from argrad.report.searches import (
 from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.splits import split_rows
 from argrad.report.table import EMBEDDED_TARGET, as_table
-from argrad.report.target import Target, check_range, read_target
+from argrad.report.target import Target, check_classes, check_range, read_target
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def tune_table(
     groups: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> TuneResult:
-    """Tune the penalty of a linear model on a table, and compare ways of doing so.
+    """Tune the hyperparameters of a model on a table, and compare ways of doing so.
 
     `table` is a CSV or Parquet file, a data frame, or None for the embedded breast cancer table;
     `target` names the column to predict, `model` one of `argrad.report.catalogue`, `criterion` one
@@ -128,9 +128,11 @@ def tune_table(
         )
     if granularity == "grouped" and not groups:
         raise InputError("--granularity grouped needs --groups: name the columns of each.")
+    asked = None
     if model is not None:
-        task = task or named(model).task
-        choice_of(model, task).criterion(criterion)
+        asked = choice_of(model, task or named(model).task)
+        asked.criterion(criterion)
+        asked.check_granularity(granularity)
     progress.stage("reading the table")
     if target is None:
         if table is not None:
@@ -138,6 +140,9 @@ def tune_table(
         target = EMBEDDED_TARGET
     given = as_table(table, as_text=categories)
     roles = assign_roles(given, target, weights_column, groups_column)
+    if asked is not None and task is None:
+        check_classes(roles.target, target, asked)
+        task = asked.task
     learnt = read_target(roles.target, target, task)
     choice = choice_of(model, learnt.task)
     criterion = choice.criterion(criterion)
@@ -170,7 +175,7 @@ def tune_table(
     interrupted = outcomes[0].interrupted
     if compare and not interrupted:
         interrupted = _compare(problem, outcomes, notes, progress)
-    if granularity == "auto" and not interrupted:
+    if granularity == "auto" and len(choice.granularities) > 1 and not interrupted:
         interrupted = _decide(problem, outcomes, notes, budget.less(outcomes[0]), progress)
     if granularity == "per-feature":
         notes.extend(_overfitted(outcomes))

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from argrad.sklearn.hyperparameters import Hyperparameter
+
+# Of the prior on factors of all rows: of digits with half of their labels wrong (docs/search.md).
+_STRENGTH = 1.0
 
 
 class RowWeights(Hyperparameter):
@@ -25,6 +28,11 @@ class RowWeights(Hyperparameter):
 
     # The parameter of an estimator, or of its `fit`, that they are given as.
     parameter: str
+
+    @property
+    def prior_strength(self) -> float:
+        """τ, by which the logarithms of the factors are drawn together; 0 where they are not."""
+        return 0.0
 
     def groups_of(self, y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
         """The number of the group of each row (n,), and what the groups are called.
@@ -79,8 +87,13 @@ class SampleWeights(RowWeights):
     weights that `fit` is given, but not those of the validation rows. The value is a dictionary by
     label, or an array (n,) where each row has its own.
 
+    So many factors as rows would end at their bounds, so τ F₀ · mean((log w_i)²) is added to the
+    criterion, F₀ its value at the first point: the Gaussian prior of `strength` τ. None is 1 where
+    each row has its own factor and 0, no prior, with groups.
+
     Raises what `Shared` raises for such bounds, TypeError for groups that are neither, and
-    ValueError for fewer than two; what does not fit the rows is refused once they are known.
+    ValueError for fewer than two, or a strength that is no number from 0 on; what does not fit
+    the rows is refused once they are known.
 
     >>> from argrad.sklearn import SampleWeights
     >>> SampleWeights(["old", "new", "new"]).groups_of(np.zeros(3), None)
@@ -91,6 +104,7 @@ class SampleWeights(RowWeights):
     """
 
     groups: tuple[Any, ...] | dict[Any, tuple[int, ...]] | None
+    strength: float | None
 
     parameter = "sample_weight"
 
@@ -99,15 +113,28 @@ class SampleWeights(RowWeights):
         groups: Sequence[Any] | Mapping[Any, Sequence[int]] | None = None,
         low: float = 0.1,
         high: float = 10.0,
+        strength: float | None = None,
     ):
         object.__setattr__(self, "groups", _as_groups(groups))
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        object.__setattr__(self, "strength", strength)
         self.__post_init__()
+        if strength is not None and not (isinstance(strength, Real) and 0 <= strength < np.inf):
+            raise ValueError(
+                f"SampleWeights needs a strength of its prior from 0 on, got {strength!r}: leave "
+                "it out, or write for example SampleWeights(strength=1.0)."
+            )
 
     def __hash__(self) -> int:
         groups = tuple(self.groups.items()) if isinstance(self.groups, dict) else self.groups
-        return hash((groups, self.low, self.high))
+        return hash((groups, self.low, self.high, self.strength))
+
+    @property
+    def prior_strength(self) -> float:
+        if self.strength is not None:
+            return float(self.strength)
+        return _STRENGTH if self.groups is None else 0.0
 
     def groups_of(self, y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, list[Any]]:
         del classes
@@ -194,12 +221,13 @@ def _positions(label: Any, rows: Any) -> tuple[int, ...]:
 class RowFactors:
     """The factors e^v of all rows (n,) by numbers g (s,), of several hyperparameters in turn.
 
-    `sizes` are how many numbers each has; `numbers` (n, j) says which of each a row is in. None
-    are tuned where `sizes` is empty.
+    `sizes` are how many numbers each has; `numbers` (n, j) says which of each a row is in;
+    `strengths` are those of their priors. None are tuned where `sizes` is empty.
     """
 
     sizes: tuple[int, ...] = ()
     numbers: np.ndarray | None = None
+    strengths: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -261,7 +289,8 @@ def row_factors(
         name: OnRows(each.low, each.high, each, tuple(of_it))
         for (name, each), of_it in zip(tuned.items(), labels, strict=True)
     }
-    return RowFactors(sizes, np.stack(numbers, axis=1) + first), known
+    strengths = tuple(each.prior_strength for each in tuned.values())
+    return RowFactors(sizes, np.stack(numbers, axis=1) + first, strengths), known
 
 
 def reweighted(weight: Any, log_factor: Any, averaged: bool, xp: Any) -> Any:

@@ -11,7 +11,6 @@ from sklearn.model_selection import cross_val_score
 
 from argrad.report.progress import Silent
 from argrad.report.searches import Budget, gradient_search, tpe_search
-from argrad.report.searches.tuning_problem import HIGHEST, LOWEST
 
 
 class CtrlC(Silent):
@@ -28,7 +27,7 @@ class CtrlC(Silent):
 
 def cross_validated(problem, value: float) -> float:
     """The CV loss of one shared penalty by scikit-learn alone, solved to high accuracy."""
-    pipeline = problem.with_penalty(value)
+    pipeline = problem.with_params({problem.penalty: value})
     pipeline.set_params(**{"model__tol": 1e-8})
     scores = cross_val_score(
         pipeline, problem.X, problem.y, cv=problem.folds, scoring=problem.scoring
@@ -54,7 +53,8 @@ def grid(result):
 def test_the_gradient_search_reports_scikit_learns_cv_loss(problem):
     outcome = gradient_search(problem, "shared", Budget(), Silent())
     chosen = float(outcome.params[problem.penalty])
-    assert LOWEST <= chosen <= HIGHEST
+    low, high = problem.ranges[problem.penalty]
+    assert low <= chosen <= high
     assert outcome.cv_loss == pytest.approx(cross_validated(problem, chosen), rel=1e-4)
     assert {"fits", "seconds", "cv_loss"} <= set(outcome.history)
     assert outcome.fits >= outcome.history["fits"].max()

@@ -10,7 +10,7 @@ from argrad.report.errors import TableError
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
 from argrad.report.searches.threads import few_threads
-from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, Granularity, TuningProblem
+from argrad.report.searches.tuning_problem import Granularity, TuningProblem
 
 NAME, DECIDED = "gradient", "auto"
 
@@ -38,7 +38,9 @@ class Budget:
 def gradient_search(
     problem: TuningProblem, granularity: Granularity, budget: Budget, progress: Progress
 ) -> SearchOutcome:
-    """Tune one shared penalty, one a group of `problem.groups`, or one per feature, by gradient.
+    """Tune by gradient: one shared penalty, one a group of `problem.groups`, or one per feature.
+
+    What else the model has is tuned beside the shared one, each as one number.
 
     The seconds include JAX's compilation, but not its import. Interrupted by Ctrl-C, it returns
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
@@ -46,11 +48,12 @@ def gradient_search(
     # Imported here, before the clock starts: it brings JAX along.
     from argrad.sklearn import Grouped, PerFeature, Shared
 
-    tuned: Any
+    tuned: dict[str, Any] = {name: Shared(*bounds) for name, bounds in problem.ranges.items()}
+    bounds = problem.ranges[problem.penalty]
     if granularity == "grouped" and problem.groups is not None:
-        tuned = Grouped(problem.groups, LOWEST, HIGHEST)
-    else:
-        tuned = (Shared if granularity == "shared" else PerFeature)(LOWEST, HIGHEST)
+        tuned[problem.penalty] = Grouped(problem.groups, *bounds)
+    elif granularity == "per-feature":
+        tuned[problem.penalty] = PerFeature(*bounds)
     progress.stage(f"gradient search ({granularity} penalty)")
     return _search(problem, NAME, tuned, granularity, budget, progress)
 
@@ -64,13 +67,14 @@ def deciding_search(problem: TuningProblem, budget: Budget, progress: Progress) 
     from argrad.sklearn import Auto
 
     progress.stage("gradient search (granularity decided on unseen folds)")
-    return _search(problem, DECIDED, Auto(LOWEST, HIGHEST, problem.groups), None, budget, progress)
+    tuned = {problem.penalty: Auto(*problem.ranges[problem.penalty], problem.groups)}
+    return _search(problem, DECIDED, tuned, None, budget, progress)
 
 
 def _search(
     problem: TuningProblem,
     name: str,
-    hyperparameter: Any,
+    tuned: dict[str, Any],
     granularity: Granularity | None,
     budget: Budget,
     progress: Progress,
@@ -84,7 +88,7 @@ def _search(
 
     search = GradientSearchCV(
         problem.pipeline,
-        {problem.penalty: hyperparameter},
+        tuned,
         cv=problem.folds,
         criterion=problem.criterion,
         max_fits=budget.fits,

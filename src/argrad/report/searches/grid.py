@@ -13,19 +13,20 @@ from sklearn.model_selection import GridSearchCV
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
 from argrad.report.searches.threads import few_threads
-from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, TuningProblem
+from argrad.report.searches.tuning_problem import TuningProblem
 
 NAME = "grid"
 POINTS = 50
 
 
 def grid_search(problem: TuningProblem, progress: Progress) -> SearchOutcome:
-    """Try `POINTS` penalties, evenly spaced in their logarithm, on every fold."""
-    values = np.geomspace(LOWEST, HIGHEST, POINTS)
-    search = GridSearchCV(
-        problem.pipeline, {problem.penalty: values}, cv=problem.folds, scoring=problem.scoring
-    )
-    progress.stage(f"grid search ({POINTS} penalties, {POINTS * len(problem.folds) + 1} fits)")
+    """Try about `POINTS` points, evenly spaced in the logarithms, on every fold."""
+    each = round(POINTS ** (1 / len(problem.ranges)))
+    grid = {name: np.geomspace(*bounds, each) for name, bounds in problem.ranges.items()}
+    points = each ** len(grid)
+    search = GridSearchCV(problem.pipeline, grid, cv=problem.folds, scoring=problem.scoring)
+    what = "penalties" if len(grid) == 1 else "points"
+    progress.stage(f"grid search ({points} {what}, {points * len(problem.folds) + 1} fits)")
     with warnings.catch_warnings(), few_threads(problem.X):
         warnings.simplefilter("ignore", ConvergenceWarning)
         start = time.perf_counter()
@@ -35,12 +36,12 @@ def grid_search(problem: TuningProblem, progress: Progress) -> SearchOutcome:
     return SearchOutcome(
         name=NAME,
         granularity="shared",
-        fits=POINTS * len(problem.folds) + 1,
+        fits=points * len(problem.folds) + 1,
         seconds=seconds,
         cv_loss=-float(search.best_score_),
         test_loss=test_loss,
         test_score=test_score,
-        params={problem.penalty: float(search.best_params_[problem.penalty])},
+        params={name: float(search.best_params_[name]) for name in grid},
         estimator=search.best_estimator_,
         history=_history(search.cv_results_, problem),
     )
@@ -51,9 +52,9 @@ def _history(results: dict, problem: TuningProblem) -> pd.DataFrame:
     seconds = folds * (results["mean_fit_time"] + results["mean_score_time"])
     return pd.DataFrame(
         {
-            "fits": folds * np.arange(1, POINTS + 1),
+            "fits": folds * np.arange(1, len(seconds) + 1),
             "seconds": np.cumsum(seconds),
             "cv_loss": -results["mean_test_score"],
-            problem.penalty: results[f"param_{problem.penalty}"].astype(float),
+            **{name: results[f"param_{name}"].astype(float) for name in problem.ranges},
         }
     )

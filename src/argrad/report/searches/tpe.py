@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from argrad.report.progress import Progress
 from argrad.report.searches.outcome import SearchOutcome
 from argrad.report.searches.threads import few_threads
-from argrad.report.searches.tuning_problem import HIGHEST, LOWEST, TuningProblem
+from argrad.report.searches.tuning_problem import TuningProblem
 
 NAME = "tpe"
 
@@ -41,9 +41,12 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
             study.stop()
 
     def evaluate(trial: Any) -> float:
-        value = trial.suggest_float(problem.penalty, LOWEST, HIGHEST, log=True)
+        params = {
+            name: trial.suggest_float(name, *bounds, log=True)
+            for name, bounds in problem.ranges.items()
+        }
         scores = cross_val_score(
-            problem.with_penalty(value),
+            problem.with_params(params),
             problem.X,
             problem.y,
             cv=problem.folds,
@@ -57,7 +60,7 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
                 "fits": len(problem.folds) * (len(history) + 1),
                 "seconds": time.perf_counter() - start,
                 "cv_loss": cv_loss,
-                problem.penalty: value,
+                **params,
             }
         )
         progress.step(f"trial {len(history)}: CV loss {cv_loss:.5g}")
@@ -79,7 +82,8 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
                 if not history:
                     raise
             best = min(history, key=lambda row: row["cv_loss"])
-            estimator = problem.with_penalty(best[problem.penalty])
+            params = {name: best[name] for name in problem.ranges}
+            estimator = problem.with_params(params)
             estimator.fit(problem.X, problem.y, **problem.fit_params)
             seconds = time.perf_counter() - start
     finally:
@@ -93,7 +97,7 @@ def tpe_search(problem: TuningProblem, budget: float, progress: Progress) -> Sea
         cv_loss=best["cv_loss"],
         test_loss=test_loss,
         test_score=test_score,
-        params={problem.penalty: best[problem.penalty]},
+        params=params,
         estimator=estimator,
         history=pd.DataFrame(history),
         interrupted=interrupted,

@@ -14,15 +14,13 @@ from argrad.report.losses import mean_loss
 
 Granularity = Literal["shared", "grouped", "per-feature"]
 
-LOWEST, HIGHEST = 1e-4, 1e4
-
 
 @dataclass(frozen=True)
 class TuningProblem:
     """A pipeline to tune on `X`, `y` over `folds`, and the rows set aside to judge it on.
 
-    The parameter `penalty` of its last step, the model of `choice`, is tuned between `LOWEST` and
-    `HIGHEST` for the loss of validation rows called `criterion`; `folds` holds pairs of positions
+    The parameters `ranges` of its last step, the model of `choice`, are tuned, `penalty` first of
+    them, for the loss of validation rows called `criterion`; `folds` holds pairs of positions
     within the training rows. `weights` and `weights_test` are those of the rows, positive, or
     None; `groups` has the group of each prepared feature, if some are to share a penalty. The index
     of `X` counts its rows.
@@ -43,8 +41,17 @@ class TuningProblem:
 
     @property
     def penalty(self) -> str:
-        """The parameter of the pipeline that the searches tune."""
+        """The parameter of the pipeline that there may be one a group or a feature of."""
         return f"model__{self.choice.parameter}"
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Bounds of the parameters that the searches tune, those of the target in its units."""
+        unit = float(np.std(self.y)) if self.task == "regression" else 1.0
+        return {
+            f"model__{name}": (low * unit, high * unit) if of_target else (low, high)
+            for name, (low, high, of_target) in self.choice.ranges.items()
+        }
 
     @property
     def task(self) -> str:
@@ -71,9 +78,9 @@ class TuningProblem:
         weights = None if self.weights is None else self.weights[X.index]
         return -mean_loss(self.choice, self.criterion, estimator, X, y, weights)
 
-    def with_penalty(self, value: float) -> Any:
-        """An unfitted copy of the pipeline with one shared penalty."""
-        return clone(self.pipeline).set_params(**{self.penalty: value})
+    def with_params(self, params: dict[str, float]) -> Any:
+        """An unfitted copy of the pipeline with these parameters."""
+        return clone(self.pipeline).set_params(**params)
 
     def held_out(self, estimator: Any) -> tuple[float, float | None]:
         """Loss and score of a fitted estimator on the rows set aside; R² and D² need two."""

@@ -38,6 +38,7 @@ from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.models.sparse import SparseModel
 from argrad.sklearn.place import Place
+from argrad.sklearn.row_prior import with_row_prior
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
 from argrad.sklearn.rows.folds import Folds, Split
 from argrad.sklearn.space import Space
@@ -163,7 +164,8 @@ def settle(
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = begin(criterion, place.hyperparameter)
         spent = allowance.used, allowance.ended
-        return Settled(place, criterion, criterion, start, None, *spent, over=over)
+        objective = with_row_prior(criterion, factors)
+        return Settled(place, criterion, objective, start, None, *spent, over=over)
     decision, hyperparameter = _decided(
         place.hyperparameter, model, make, folds, stack, splits, strata, allowance
     )
