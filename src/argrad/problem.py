@@ -19,7 +19,7 @@ Sense = Literal["min", "max"]
 
 class Problem(eqx.Module):
     """minimise (or maximise) over y the objective f(y, x, *args), subject to constraints or none,
-    or minimise it with a nonsmooth term added.
+    or with a nonsmooth term added (or taken away).
 
     Calling it gives the value to be minimised, −f for a maximum, without the nonsmooth term. As a
     pytree it holds whatever arrays its parts carry, so that it can be passed through JAX'
@@ -43,7 +43,8 @@ class Problem(eqx.Module):
         """The same problem on other pieces of its constraints, or as it is for None; or on a piece
         of its nonsmooth term, which makes it a smooth one."""
         if self.nonsmooth is not None and isinstance(pieces, Piece):
-            return Problem(OnPiece(self.objective, self.nonsmooth, pieces), self.sense)
+            sign = 1 if self.sense == "min" else -1
+            return Problem(OnPiece(self.objective, self.nonsmooth, pieces, sign), self.sense)
         if self.constraints is None or pieces is None or isinstance(pieces, Piece):
             return self
         return Problem(self.objective, self.sense, self.constraints.on(pieces))

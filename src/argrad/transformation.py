@@ -326,6 +326,7 @@ def argmax(
     objective: Callable[..., Scalar],
     *,
     subject_to: Iterable[Constraint] = (),
+    nonsmooth: Proximable | None = None,
     solver: optx.AbstractMinimiser | Any | None = None,
     adjoint: AbstractAdjoint | None = None,
     max_steps: int = 1000,
@@ -334,14 +335,14 @@ def argmax(
     """The function x -> y*(x) = argmax over y of f(y, x, *args), differentiable in x.
 
     Everything is as for `argmin`; the Hessian at the solution is negative definite, and
-    `.solution(...).value` is the maximum.
+    `.solution(...).value` is the maximum. A `nonsmooth` term g is a cost: f − g is maximised.
 
     >>> import jax, argrad as ag
     >>> best = ag.argmax(lambda price, cost: (price - cost) * (10 - price))
     >>> best(2.0, 3.0), jax.grad(best)(2.0, 3.0)
     (Array(6., dtype=float32), Array(0.5, dtype=float32, weak_type=True))
     """
-    return _make(objective, "max", subject_to, solver, adjoint, max_steps, throw)
+    return _make(objective, "max", subject_to, solver, adjoint, max_steps, throw, nonsmooth)
 
 
 def _make(
@@ -377,8 +378,9 @@ def _check_nonsmooth(nonsmooth, constraints, solver, adjoint) -> None:
         raise TypeError(f"nonsmooth must come from argrad.prox, got {nonsmooth!r}.")
     if constraints is not None:
         raise ValueError(
-            "nonsmooth=... and subject_to=[...] do not go together: write |y| <= t as constraints, "
-            "or a box or simplex as the nonsmooth term."
+            "nonsmooth=... and subject_to=[...] do not go together. A box or simplex alone can be "
+            "the nonsmooth term; otherwise write the term as constraints of a longer y: w |y| is "
+            "w (up + down) of y = up - down with ag.box(0.0) on both, see docs/nonsmooth.md."
         )
     if solver is not None:
         raise ValueError(

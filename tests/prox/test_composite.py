@@ -273,6 +273,20 @@ def test_what_does_not_go_with_a_nonsmooth_term(more, error, said):
         ag.argmin(lambda y, x: y**2, **{"nonsmooth": ag.prox.l1(1.0), **more})
 
 
+@pytest.mark.parametrize("term", [ag.prox.l1(lambda x: x**2), ag.prox.simplex(lambda x: x)])
+def test_of_a_maximum_the_term_is_a_cost(rng, term):
+    X, b = design(rng, 12, 4)
+    fit = lambda y, x: jnp.sum((X @ y - b * x) ** 2) / 24
+    lowest = ag.argmin(fit, nonsmooth=term)
+    highest = ag.argmax(lambda y, x: -fit(y, x), nonsmooth=term)
+    z = jnp.full(4, 0.25)
+    for change in (lambda f: f, jax.jacfwd, lambda f: jax.jacfwd(jax.jacrev(f))):
+        np.testing.assert_allclose(change(lowest)(0.7, z), change(highest)(0.7, z), atol=1e-10)
+    for change in (lambda f: f, jax.grad, lambda f: jax.grad(jax.grad(f))):
+        low, high = change(ag.value(lowest))(0.7, z), change(ag.value(highest))(0.7, z)
+        np.testing.assert_allclose(low, -high, rtol=1e-9)
+
+
 def test_negative_weights_at_run_time_are_no_solution():
     solve = ag.argmin(lambda y, x: jnp.sum(y**2), nonsmooth=ag.prox.l1(lambda x: x))
     with pytest.raises(Exception, match="NaN"):

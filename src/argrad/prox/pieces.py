@@ -1,4 +1,4 @@
-"""Smooth pieces of a nonsmooth term: affine sets of y on which it is smooth.
+"""Smooth pieces of a nonsmooth term: sets of y, most of them affine, on which it is smooth.
 
 At the solution y* of a composite problem a piece is all that is left of the nonsmooth term: y* is
 the minimum on it of a smooth function, and stays on it when x moves a little, away from kinks.
@@ -32,7 +32,8 @@ class Basis(eqx.Module):
 
 
 class Piece(eqx.Module):
-    """What has been identified of y: only discrete data, so that it does not move with x."""
+    """What has been identified of y. It does not move with x: it is discrete, or, of a piece that
+    is bent, where it was touched."""
 
     @abc.abstractmethod
     def project(self, v: Vector) -> Vector:

@@ -29,10 +29,12 @@ class Proximable(eqx.Module):
     """
 
     name: ClassVar[str]
-    # Whether g is convex, whether it is curved on its pieces, and whether it is the sum of terms
-    # of few coordinates each, so that it makes sense for some coordinates alone (`take`).
+    # Whether g is convex, whether it is curved on its pieces, whether these are bent themselves,
+    # and whether it is the sum of terms of few coordinates each, so that it makes sense for some
+    # coordinates alone (`take`).
     convex: ClassVar[bool] = True
     curved: ClassVar[bool] = False
+    bent: ClassVar[bool] = False
     separable: ClassVar[bool] = False
 
     @abc.abstractmethod
@@ -59,6 +61,11 @@ class Proximable(eqx.Module):
         """A point of the piece that is orthogonal to its directions, such as 0."""
         del piece
         return jnp.zeros_like(y)
+
+    def onto(self, y: Vector, piece: Piece) -> Vector:
+        """The point of the piece that y's part along its directions stands for."""
+        held = self.held(y, piece)
+        return held + piece.project(y - held)
 
     @abc.abstractmethod
     def margins(self, y: Vector, force: Vector, step: Scalar, piece: Piece) -> Array:
@@ -87,31 +94,34 @@ class Proximable(eqx.Module):
             # A function that closes over nothing would be left as it is, but for the lambda.
             return eqx.filter_closure_convert(lambda *a: value(*a), x, *args)
 
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own = [f.name for f in dataclasses.fields(self) if not f.metadata.get("static")]
+        fields = {name: getattr(self, name) for name in own}
         arrays = {name: convert(value) for name, value in fields.items()}
         return dataclasses.replace(self, **arrays)
 
 
 class OnPiece(eqx.Module):
     """f + g on a piece of g, and ½ ‖·‖² across it: a smooth function of y, to be used for f,
-    whose minimum is where that of f + g is as long as y* stays on the piece.
+    whose minimum is where that of f + g is as long as y* stays on the piece. For a `sign` of −1
+    f less both, whose maximum is that of f − g.
 
-    With P the projection on the directions of the piece and b its point `held`, it is
-    f(ȳ) + g(ȳ) + ½ ‖y − ȳ‖² for ȳ = b + P (y − b), and its Hessian P (∇²f + ∇²g) P + I − P.
+    It is f(ȳ) + g(ȳ) + ½ ‖y − ȳ‖² for ȳ = `onto`(y): for an affine piece b + P (y − b), with P the
+    projection on its directions and b its point `held`. Its Hessian on the piece is
+    P ∇²(f + g)(ȳ) P + I − P, which for an affine piece is P (∇²f + ∇²g) P + I − P.
     """
 
     objective: Callable[..., Scalar]
     term: Proximable
     piece: Piece
+    sign: int = eqx.field(static=True, default=1)
 
     def __call__(self, y: PyTree, x: PyTree, *args: Any) -> Scalar:
         flat, unravel = ravel_pytree(y)
         term = self.term.at(y, x, args)
-        held = term.held(flat, self.piece)
-        on = held + self.piece.project(flat - held)
+        on = term.onto(flat, self.piece)
         across = flat - on
-        smooth = self.objective(unravel(on), x, *args) + term.smooth(on, self.piece)
-        return smooth + across @ across / 2
+        added = term.smooth(on, self.piece) + across @ across / 2
+        return self.objective(unravel(on), x, *args) + self.sign * added
 
 
 class Separable(Proximable):

@@ -25,13 +25,15 @@ from argrad.prox.term import Proximable
 from argrad.solvers.linear_products import linear_products
 
 Vector = Float[Array, " d"]
-_SMALLEST, _LARGEST = 64, 512
+# Few, as each is compiled by itself, in every branch that solves on a support.
+_SIZES = 64, 256, 512
 
 
 def sizes(d: int) -> tuple[int, ...]:
-    """The sizes that are compiled: powers of two below d, and d itself if it is not too large."""
-    powers = [k for k in (2**i for i in range(6, 11)) if _SMALLEST <= k < d and k <= _LARGEST]
-    return (*powers, d) if d <= _LARGEST else tuple(powers)
+    """The sizes that are compiled: those of a few that are below d, and d itself if it is no larger
+    than they are."""
+    below = tuple(k for k in _SIZES if k < d)
+    return (*below, d) if d <= _SIZES[-1] else below
 
 
 def by_size(d: int, wanted: Int[Array, ""], branch: Callable[[int], Callable], *operands: PyTree):
@@ -154,12 +156,13 @@ def newton_step(
     known = sizes(d)
     dimension = piece.dimension
     room = known[-1] ** 2
-    total = (lambda v: objective(v) + term.smooth(v, piece)) if term.curved else objective
+    along = (lambda v: objective(term.onto(v, piece))) if term.bent else objective
+    total = (lambda v: along(v) + term.smooth(v, piece)) if term.curved else along
 
     def branch(k):
         def solve(y, residual, piece):
             basis = piece.basis(k)
-            matrix = hessian_on(objective, y, basis, k)
+            matrix = hessian_on(along, y, basis, k)
             if term.curved:
                 matrix += hessian_on(lambda v: term.smooth(v, piece), y, basis, k)
             project = jax.vmap(basis.project)
@@ -179,7 +182,11 @@ def newton_step(
 
     def iterated():
         _, push = jax.linearize(jax.grad(total), y)
-        product = lambda v: piece.project(push(piece.project(v)))
+
+        def product(v):  # the identity across, lest rounding leads there and finds no curvature
+            on = piece.project(v)
+            return piece.project(push(on)) + v - on
+
         found = conjugate_gradients(
             product, -residual, tol=jnp.finfo(y.dtype).eps ** (2 / 3), max_steps=10 * d + 100
         )
