@@ -33,19 +33,8 @@ def solve(made, level, start=None):
     )
 
 
-@pytest.fixture(params=["all columns known", "columns learnt"])
-def _learning(request, monkeypatch):
-    if request.param == "columns learnt":
-        monkeypatch.setattr(training_rows, "_FEW", 0)
-
-
-@pytest.mark.usefixtures("_learning")
-@pytest.mark.parametrize("kept_sparse", [False, True])
-@pytest.mark.parametrize("part", [0.5, 0.05, 0.01])
-def test_the_conditions_hold_to_rounding(part, kept_sparse, rng):
-    made, X = problem(rng, kept_sparse=kept_sparse)
-    level = part * made.least
-    S, w = solve(made, level).support
+def check_conditions(made, X, found, level):
+    S, w = found.support
     full = np.zeros(D)
     full[S] = w
     errors = made.mean + X @ full - made.target
@@ -58,6 +47,33 @@ def test_the_conditions_hold_to_rounding(part, kept_sparse, rng):
             np.testing.assert_allclose(pulls[of_g], pushed, atol=1e-12 * made.least)
         else:
             assert np.linalg.norm(pulls[of_g]) <= weight * (1 + 1e-9) + 1e-12
+
+
+@pytest.fixture(params=["all columns known", "columns learnt"])
+def _learning(request, monkeypatch):
+    if request.param == "columns learnt":
+        monkeypatch.setattr(training_rows, "_FEW", 0)
+
+
+@pytest.mark.usefixtures("_learning")
+@pytest.mark.parametrize("kept_sparse", [False, True])
+@pytest.mark.parametrize("part", [0.5, 0.05, 0.01])
+def test_the_conditions_hold_to_rounding(part, kept_sparse, rng):
+    made, X = problem(rng, kept_sparse=kept_sparse)
+    level = part * made.least
+    check_conditions(made, X, solve(made, level), level)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.02])
+def test_more_columns_than_rows_on_the_way(part, rng):
+    for _ in range(5):
+        groups = np.unique(rng.integers(0, 60, size=D), return_inverse=True)[1]
+        X = rng.normal(size=(25, D)) + 2.0 * rng.normal(size=(25, 1))
+        y, X = X @ rng.normal(size=D), X - X.mean(axis=0)
+        rows = Centred(X, np.zeros(D), np.ones(25)), y, np.ones(25), True
+        made = GroupProblem(*rows, groups=groups)
+        level = part * made.least
+        check_conditions(made, X, solve(made, level), level)
 
 
 def test_orthogonal_columns_have_a_closed_form(rng):

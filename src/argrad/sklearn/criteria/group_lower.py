@@ -28,8 +28,8 @@ from argrad.sklearn.criteria.sparse_lower import Support, lowered
 from argrad.sklearn.criteria.training_rows import LeastSquares
 
 _ROUNDS, _HALVINGS = 1000, 30
-# Sweeps that may go by without a step of Newton's method between them.
-_WITHOUT = 200
+# Steps of Newton's method that may be damped, by this part of the largest curvature.
+_WITHOUT, _DAMPED = 200, 1e-6
 # A Newton step of this part of the coefficients is the last, what it leaves is quadratic in it; on
 # the way to smaller penalties less will do.
 _SHORT, _ROUGH = 1e-9, 1e-3
@@ -207,16 +207,19 @@ class GroupProblem(LeastSquares):
     ) -> float | None:
         """A step of Newton's method among the groups in use, in place: how long it was.
 
-        None where their columns are linearly dependent.
+        None where their columns are linearly dependent, and it is damped.
         """
         columns = self.known[S]
         _, number = np.unique(self.groups[columns], return_inverse=True)
         weight = (penalty * self._root)[self.groups[columns]]
         system = Q[np.ix_(S, S)]
         share = weight / np.bincount(number)[number]  # that a column has in its group's norm
-        factor = factorised(self._curved(columns, w[S], number, weight))
-        if factor is None:  # too many are in use as yet
-            return None
+        curved, regular = self._curved(columns, w[S], number, weight), True
+        factor = factorised(curved)
+        while factor is None:  # too many are in use as yet
+            regular = False
+            curved[np.diag_indices(len(S))] += _DAMPED * np.diag(curved).max()
+            factor = factorised(curved)
 
         def norms(v: np.ndarray) -> np.ndarray:
             return np.sqrt(np.bincount(number, v**2))[number]
@@ -233,9 +236,11 @@ class GroupProblem(LeastSquares):
         for _ in range(_HALVINGS):
             if f(w[S] + t * step) <= here + _FALLS * t * (slope @ step) + _ROUNDING * self.size**2:
                 w[S] += t * step
-                return moved if t == 1.0 else np.inf
+                break
             t /= 2
-        return np.inf
+        if not regular:
+            return None
+        return moved if t == 1.0 else np.inf
 
     def _curved(
         self, columns: np.ndarray, w: np.ndarray, number: np.ndarray, weight: np.ndarray
