@@ -275,7 +275,7 @@ def test_what_does_not_go_with_a_nonsmooth_term(more, error, said):
 
 @pytest.mark.parametrize("term", [ag.prox.l1(lambda x: x**2), ag.prox.simplex(lambda x: x)])
 def test_of_a_maximum_the_term_is_a_cost(rng, term):
-    X, b = design(rng, 12, 4)
+    X, b = design(rng, 12, 4, 3)
     fit = lambda y, x: jnp.sum((X @ y - b * x) ** 2) / 24
     lowest = ag.argmin(fit, nonsmooth=term)
     highest = ag.argmax(lambda y, x: -fit(y, x), nonsmooth=term)
