@@ -14,7 +14,7 @@ from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
 from argrad.sklearn.criteria.sparse_logistic_fit import fit_sparse_logistic
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
-from argrad.sklearn.criteria.training import train_on
+from argrad.sklearn.criteria.trained_on_all import train_on
 from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter
 from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from argrad.sklearn.criteria.precision import double_precision
 from argrad.sklearn.criteria.threads import one_thread
-from argrad.sklearn.criteria.training import train_on
+from argrad.sklearn.criteria.trained_on_all import train_on
 from argrad.sklearn.hyperparameters import Hyperparameter
 from argrad.sklearn.models.own import EVERY_KIND, OwnModel, of_each_class
 from argrad.sklearn.rows.inputs import as_weights

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from argrad.sklearn import PerFeature, PerLayer, Shared, from_objective
 from argrad.sklearn.criteria.criterion import Criterion
+from argrad.sklearn.criteria.matrix_free import Accuracy
 from argrad.sklearn.criteria.trained_criterion import FlatWarning, TrainedCriterion
 from argrad.sklearn.models import model_of
 from argrad.sklearn.place import find_place
@@ -22,11 +23,11 @@ from argrad.sklearn.space import Space
 SPLITS = list(KFold(3).split(np.zeros(45)))
 
 
-def criterion_of(estimator, X, y, kind, name="alpha", weight=None):
+def criterion_of(estimator, X, y, kind, name="alpha", weight=None, **settings):
     model, encoded = model_of(estimator).for_target(y)
     folds = stack_folds(None, X, y, encoded.values, SPLITS, False, weight)
     return TrainedCriterion(
-        model, folds, Space({name: kind}, model.units(folds.features), encoded.outputs)
+        model, folds, Space({name: kind}, model.units(folds.features), encoded.outputs), **settings
     )
 
 
@@ -136,8 +137,31 @@ def test_a_minimum_that_is_not_unique_where_that_matters(rng):
         criterion(np.ones(1))
 
 
-def test_too_many_parameters_are_refused(rng):
-    X, y = draw(rng, "numbers")
-    network = MLPRegressor(hidden_layer_sizes=(500,), activation="tanh")
-    with pytest.raises(ValueError, match="2501 parameters"):
-        criterion_of(network, X, y, Shared(1e-3, 1e3))
+@pytest.mark.parametrize("name", ["numbers", "classes"])
+def test_without_a_hessian_it_is_the_same(name, rng):
+    """What conjugate gradients and rounds of L-BFGS come to, held against Newton's method."""
+    X, y = draw(rng, name)
+    one, two = (
+        criterion_of(NETWORKS[name], X, y, PerLayer(1e-3, 1e3), dense=dense) for dense in (500, 0)
+    )
+    two.accuracy = Accuracy(left=1e-7, residual=1e-7)
+    for h in (np.log([3.0, 2.0]), np.log([2.0, 2.5])):  # the second from the first
+        whole, products = one(h), two(h)
+        np.testing.assert_allclose(products.split_losses, whole.split_losses, rtol=1e-6)
+        scale = np.abs(whole.gradient).max()
+        np.testing.assert_allclose(products.gradient, whole.gradient, atol=1e-4 * scale)
+
+
+def test_a_network_larger_than_a_hessian_by_central_differences(rng):
+    X, y = draw(rng, "two")
+    network = MLPClassifier(hidden_layer_sizes=(401,), activation="tanh", random_state=1)
+    criterion = criterion_of(network, X, y, Shared(1e-3, 1e3))
+    criterion.accuracy = Accuracy(left=1e-7, residual=1e-5)
+    h, step = np.log([8.0]), 2e-2
+    here = criterion(h)
+    difference = (criterion(h + step).value - criterion(h - step).value) / (2 * step)
+    # Off by step² F''' and by what is left of the losses, over the step.
+    assert here.gradient[0] == pytest.approx(difference, rel=1e-3, abs=1e-4 * here.value)
+    rough = criterion_of(network, X, y, Shared(1e-3, 1e3))(h)
+    assert rough.value == pytest.approx(here.value, rel=2e-3)
+    assert rough.gradient[0] == pytest.approx(here.gradient[0], rel=2e-2)

@@ -16,6 +16,7 @@ from argrad import SolveError, implicit, stationarity
 from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.criteria.known_inverse import KnownInverse
 from argrad.sklearn.criteria.lower import LowerError
+from argrad.sklearn.criteria.matrix_free import Accuracy, gradient_of, train_nearly
 from argrad.sklearn.criteria.precision import double_precision
 from argrad.sklearn.criteria.threads import one_thread
 from argrad.sklearn.criteria.training import (
@@ -23,6 +24,7 @@ from argrad.sklearn.criteria.training import (
     Problem,
     Stationary,
     beginning,
+    exponentials,
     flattened,
     objective,
     train,
@@ -52,12 +54,17 @@ class TrainedCriterion:
     the shortest change of w, which is exact if validation rows lose the same at all of them; if
     not, `FlatWarning` is given, once.
 
+    With more parameters than `dense` no Hessian is formed, and folds are trained as far as
+    `accuracy` says (see `argrad.sklearn.criteria.matrix_free`).
+
     Calling it raises `argrad.SolveError` where training finds no minimum.
     """
 
     model: Trained
     folds: Folds
     space: Space
+    dense: int = MOST
+    accuracy: Accuracy = field(default_factory=Accuracy)
     _found: list[tuple[np.ndarray, list[np.ndarray]]] = field(default_factory=list)
     _warned: bool = False
 
@@ -78,11 +85,6 @@ class TrainedCriterion:
             self._like = beginning(self.model, features, outputs)
             self._start = flattened(self._like)
             self._rows = _rows(self.folds)
-        if len(self._start) > MOST:
-            raise ValueError(
-                f"the model has {len(self._start)} parameters, and a search by gradient holds a "
-                f"Hessian of at most {MOST}: make it smaller."
-            )
         self._check_weights()
 
     @property
@@ -105,15 +107,18 @@ class TrainedCriterion:
         with double_precision(), one_thread():
             values = self._values(h)
             for i, (rows, validation) in enumerate(self._rows):
-                found = self._train(Problem(self._like, rows, values), h, i)
-                loss, gradient, slope = _split(
-                    self.model, jnp.asarray(h), self._positions, self._settings, found.w,
-                    found.inverse_hessian, self._like, rows, validation,
-                )  # fmt: skip
-                self._look_at_flat(found, np.asarray(slope), i)
-                losses.append(float(loss))
-                gradients.append(np.asarray(gradient))
-                ends.append(found.w)
+                problem = Problem(self._like, rows, values)
+                try:
+                    loss, gradient, w = self._fold(h, problem, validation, i)
+                except LowerError as failure:
+                    raise SolveError(
+                        f"the model cannot be trained on the training rows of fold {i} at "
+                        f"{self._where(h)}: {failure}. Raise the lower bounds, or scale the "
+                        "columns."
+                    ) from None
+                losses.append(loss)
+                gradients.append(gradient)
+                ends.append(w)
         gradient = np.mean(gradients, axis=0)
         if not np.all(np.isfinite([*losses, *gradient])):
             raise SolveError(
@@ -124,20 +129,27 @@ class TrainedCriterion:
         return Evaluation(h, float(np.mean(losses)), np.array(losses), gradient, None)
 
     def _values(self, h: np.ndarray) -> dict[str, Any]:
-        return {**self._settings, **_exponentials(jnp.asarray(h), self._positions)}
+        return {**self._settings, **exponentials(jnp.asarray(h), self._positions)}
 
-    def _train(self, problem: Problem, h: np.ndarray, fold: int) -> Stationary:
+    def _fold(
+        self, h: np.ndarray, problem: Problem, validation: Any, fold: int
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """The loss of a fold, its gradient (s,), and w."""
         start, near = self._start, False
         if self._found:
             nearest = min(self._found, key=lambda each: np.linalg.norm(each[0] - h))
             start, near = nearest[1][fold], True
-        try:
-            return train(self.model, problem, start, near)
-        except LowerError as failure:
-            raise SolveError(
-                f"the model cannot be trained on the training rows of fold {fold} at "
-                f"{self._where(h)}: {failure}. Raise the lower bounds, or scale the columns."
-            ) from None
+        of_h = jnp.asarray(h), self._positions, self._settings
+        if len(start) > self.dense:
+            nearly = train_nearly(self.model, problem, validation, start, self.accuracy)
+            gradient = gradient_of(self.model, *of_h, nearly.w, nearly.u, problem)
+            return nearly.value, np.asarray(gradient), nearly.w
+        found = train(self.model, problem, start, near)
+        loss, gradient, slope = _split(
+            self.model, *of_h, found.w, found.inverse_hessian, self._like, problem.rows, validation
+        )
+        self._look_at_flat(found, np.asarray(slope), fold)
+        return float(loss), np.asarray(gradient), found.w
 
     def _look_at_flat(self, found: Stationary, slope: np.ndarray, fold: int) -> None:
         along = float(np.linalg.norm(found.flat.T @ slope))
@@ -208,10 +220,6 @@ def _columns(fold: Fold) -> Any:
     return jnp.asarray(fold.design.columns)
 
 
-def _exponentials(h: Any, positions: dict[str, Any]) -> dict[str, Any]:
-    return {name: jnp.exp(h[each]) for name, each in positions.items()}
-
-
 def _already_solved(values, w, *data):
     del values, data
     return w
@@ -237,7 +245,7 @@ def _split(model: Trained, h, positions, settings, w, inverse_hessian, like, row
             host=False,
             throw=False,
         )
-        return upper(solve({**settings, **_exponentials(h, positions)}, w, like, rows))
+        return upper(solve({**settings, **exponentials(h, positions)}, w, like, rows))
 
     value, gradient = jax.value_and_grad(loss)(h)
     return value, gradient, jax.grad(upper)(w)

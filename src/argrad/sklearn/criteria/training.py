@@ -17,10 +17,7 @@ from jaxtyping import Array
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 from scipy.optimize import minimize
 
-from argrad import SolveError
 from argrad.sklearn.criteria.lower import LowerError
-from argrad.sklearn.criteria.precision import double_precision
-from argrad.sklearn.models import Encoded
 from argrad.sklearn.models.trained import Rows, Trained
 
 # Parameters up to which a Hessian is formed.
@@ -56,6 +53,11 @@ class Stationary(NamedTuple):
     w: np.ndarray
     inverse_hessian: np.ndarray
     flat: np.ndarray
+
+
+def exponentials(h: Any, positions: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters by name, of their logarithms h (s,) at these positions."""
+    return {name: jnp.exp(h[each]) for name, each in positions.items()}
 
 
 def flattened(w: Any) -> np.ndarray:
@@ -125,34 +127,6 @@ def _follow(model: Trained, problem: Problem, start: np.ndarray) -> Stationary |
     except LowerError:
         return None
     return found if isinstance(found, Stationary) else None
-
-
-def train_on(
-    model: Trained,
-    X: np.ndarray,
-    encoded: Encoded,
-    values: Mapping[str, np.ndarray],
-    sample_weight: np.ndarray | None,
-) -> tuple[Any, float]:
-    """w, a pytree of arrays, trained on all rows from the model's own start, and f there.
-
-    Raises SolveError where training finds no minimum.
-    """
-    with double_precision():
-        weight = np.ones(len(X)) if sample_weight is None else sample_weight
-        rows = Rows(*(jnp.asarray(each) for each in (X, encoded.values, weight)))
-        like = beginning(model, X.shape[1], len(encoded.outputs))
-        numbers = {name: jnp.asarray(each, dtype=float) for name, each in values.items()}
-        problem = Problem(like, rows, numbers)
-        try:
-            found = train(model, problem, flattened(like))
-        except LowerError as failure:
-            raise SolveError(
-                f"the model cannot be trained on all rows: {failure}. Raise the penalties, or "
-                "scale the columns."
-            ) from None
-        value = float(value_and_gradient(model, found.w, problem)[0])
-        return jax.tree.map(np.asarray, unflattened(like, jnp.asarray(found.w))), value
 
 
 def beginning(model: Trained, features: int, outputs: int) -> Any:
