@@ -164,8 +164,8 @@ def settle(
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = begin(criterion, place.hyperparameter)
         spent = allowance.used, allowance.ended
-        objective = with_row_prior(criterion, factors)
-        return Settled(place, criterion, objective, start, None, *spent, over=over)
+        weighed = with_row_prior(criterion, factors)
+        return Settled(place, criterion, weighed, start, None, *spent, over=over)
     decision, hyperparameter = _decided(
         place.hyperparameter, model, make, folds, stack, splits, strata, allowance
     )
