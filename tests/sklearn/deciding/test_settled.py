@@ -139,6 +139,23 @@ def test_a_part_of_the_rows_where_all_cost_too_much(noisy, monkeypatch):
     assert found.granularity_results_.empty
 
 
+def test_groups_and_classes_are_compared_where_columns_cost_too_much(rng, noisy, monkeypatch):
+    monkeypatch.setattr(settled, "affordable_rows", lambda p, one: 0)
+    X, y = noisy
+    groups = [0] * 3 + [1] * (X.shape[1] - 3)
+    found = GradientSearchCV(Ridge(), {"alpha": Auto(groups=groups)}).fit(X, y)
+    assert list(found.granularity_results_["candidate"]) == ["shared", "grouped"]
+    assert found.granularity_ == "grouped"
+    several = np.argmax(X[:, :3] + rng.gumbel(size=(len(y), 3)), axis=1)
+    found = GradientSearchCV(LogisticRegression(), cv=3).fit(X[:, :3], several)
+    assert found.granularity_ in ("shared", "per-class")
+    assert set(found.granularity_results_["candidate"]) <= {"shared", "per-class"}
+    monkeypatch.setattr(settled, "affordable_rows_of_ties", lambda p: 0)
+    found = GradientSearchCV(Ridge(), {"alpha": Auto(groups=groups)}).fit(X, y)
+    assert found.granularity_results_.empty
+    assert "too many to compare" in found.granularity_reason_
+
+
 def test_a_decision_tells_what_it_tries(noisy, capsys):
     X, y = noisy
     told = []

@@ -24,6 +24,9 @@ _RATIO = 1e5
 # Entries of a design up to which a decision, some 500 evaluations, takes about half a minute; and
 # rows times columns squared, where a few passes over all rows are all that is needed.
 _ENTRIES, _SQUARES = 160_000, 300_000_000
+# Of a comparison of groups or classes alone, some 100 evaluations: coefficients squared times rows
+# and twice the coefficients, which forming and inverting Hessians takes.
+_PRODUCTS = 1_000_000_000
 # Of sparse models, whose evaluations read the columns of small supports.
 _SPARSE = 4_000_000
 
@@ -124,6 +127,18 @@ def affordable_rows(coefficients: int, condensed: bool) -> int:
     if 2 * p**2 > _ENTRIES:
         return 0
     return _SQUARES // p**2 if condensed else _ENTRIES // p
+
+
+def affordable_rows_of_ties(coefficients: int) -> int:
+    """How many rows a decision between one number and one a group or class may look at, or none.
+
+    Between so few numbers half a row a coefficient is enough to tell.
+
+    >>> affordable_rows_of_ties(640), affordable_rows_of_ties(2000)
+    (1161, 0)
+    """
+    rows = _PRODUCTS // coefficients**2 - 2 * coefficients
+    return rows if 2 * rows >= coefficients else 0
 
 
 def affordable_entries(columns: int, rows: int) -> int:

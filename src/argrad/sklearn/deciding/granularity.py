@@ -40,7 +40,7 @@ _CLEAR = 2.0
 # What penalties can change of a loss falls as one over the number of rows.
 NEGLIGIBLE = 1e-3
 # Within one number the criterion is settled more closely than within many: a step costs the same.
-_TOL_TIED, _TOL_EACH = 1e-6, 1e-4
+_TOL_ONE, _TOL_EACH = 1e-6, 1e-4
 _LONGEST = 100
 
 _COLUMNS = ["candidate", "cv_loss", "unseen_loss", "standard_error"]
@@ -365,7 +365,8 @@ def path(
     for candidate, number in ways:
         trying(str(candidate))
         tied = Tied(objectives.each, number.ravel())
-        each, value = _lowest(tied, box, np.full(tied.size, level), _TOL_TIED, first)
+        tol = _TOL_ONE if tied.size == 1 else _TOL_EACH
+        each, value = _lowest(tied, box, np.full(tied.size, level), tol, first)
         if candidate is SHARED:
             level, scale = each[0], value
         yield Tuned(candidate, each[number.ravel()], value)

@@ -14,7 +14,13 @@ from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP
-from argrad.sklearn.deciding.auto import Auto, PerCoefficient, affordable_entries, affordable_rows
+from argrad.sklearn.deciding.auto import (
+    Auto,
+    PerCoefficient,
+    affordable_entries,
+    affordable_rows,
+    affordable_rows_of_ties,
+)
 from argrad.sklearn.deciding.descending import evaluations
 from argrad.sklearn.deciding.granularity import (
     ADAPTIVE,
@@ -272,6 +278,10 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
     number = len(folds.features) * (1 if sparse else model.outputs(targets))
     rows = affordable_entries(number, n) if sparse else affordable_rows(number, model.squares)
     box = auto.box(one_each(folds).start())
+    strengths = sparse_strengths(number) if sparse else STRENGTHS
+    groups = auto.numbers(folds.features)
+    if rows == 0 and not sparse and (targets > 1 or groups is not None):
+        rows, strengths = affordable_rows_of_ties(number), ()  # no penalties of columns, then
     if rows == 0:
         why = f"{number} coefficients are too many to compare what else there is within a minute"
         return undecided(box, why), auto.decided(SHARED, box)
@@ -291,10 +301,8 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
             twice = allowance.spend(make(parts, auto.decided(ADAPTIVE, box)), fits)
         return Objectives(each, twice, FIRST_STEP)
 
-    groups = auto.numbers(folds.features)
     part = min(1.0, rows / n)
     doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
-    strengths = sparse_strengths(number) if sparse else STRENGTHS
     told = allowance.begin
     decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
     return decision, auto.decided(decision.chosen, box)
