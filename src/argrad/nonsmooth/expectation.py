@@ -8,7 +8,7 @@ so that θ and ε move the density while u, and the values g(u), stay where they
 Williams 1992). Each value has the weight w = density(θ, ε)/density there and then, which is one
 but has derivatives, of every order those that make the estimate unbiased (DiCE, Foerster et al.
 2018, arXiv:1802.05098). A linear model of g that the other replicates give is subtracted before and
-added after, which changes no expectation and takes away most of the scatter.
+added after, which changes no expectation and takes away most of the scatter where g is near it.
 """
 
 from typing import Any
@@ -36,28 +36,25 @@ class Estimate(eqx.Module):
 
 
 class Sample(eqx.Module):
-    """Points u = θ + εz in replicates, the values of g there, and a linear model of them.
+    """Points u = θ + εz in replicates, the values of g there, and what models of g leave of them.
 
     The model of a replicate is b + A(u − θ), from the other replicates alone: b is the mean of
     their values, and A a multiple of their estimate of ∂G/∂θ, short of it by what chance
-    contributes to it. `rest` is what it leaves of the values.
+    contributes to it. `rest` is what it leaves, at points that have been `seen`: the sum over
+    those of a replicate is an estimate of the mean of g(u) − b − A(u − θ).
     """
 
     points: Float[Array, "replicates points d"]
     values: Float[Array, "replicates points k"]
     score: Float[Array, "replicates points d"]
-    rest: Float[Array, "replicates points k"]
+    seen: Float[Array, "replicates seen d"]
+    rest: Float[Array, "replicates seen k"]
     noise: AbstractNoise
     symmetric: bool = eqx.field(static=True)  # whether ∂G/∂θ is known to be, as of a gradient
 
-    def others(self, each: Array) -> Array:
-        """The means of `each` over all points but those of the replicate."""
-        sums = jnp.sum(each, 1)
-        return (jnp.sum(sums, 0) - sums) / ((len(each) - 1) * each.shape[1])
-
     def trend(self, d_theta: Float[Array, " d"]) -> Float[Array, "replicates k"]:
         """A dθ, for the model of each replicate."""
-        others, g, s = self.others, self.values, self.score
+        g, s = self.values, self.score
         along = jnp.einsum("rid,d->ri", s, d_theta)[..., None]
         slope = others(g * along) - others(g) * others(along)
         if self.symmetric:
@@ -65,6 +62,12 @@ class Sample(eqx.Module):
             back = others(s * along) - others(s) * (others(g) @ d_theta)[:, None]
             slope = (slope + back) / 2
         return slope * _share(self.points, self.symmetric)
+
+
+def others(each: Float[Array, "replicates points k"]) -> Float[Array, "replicates k"]:
+    """The means of `each` over all points but those of the replicate."""
+    sums = jnp.sum(each, 1)
+    return (jnp.sum(sums, 0) - sums) / ((len(each) - 1) * each.shape[1])
 
 
 def _share(points: Array, symmetric: bool) -> float:
@@ -81,39 +84,46 @@ def sampled(
     place: tuple[Array, Array], points: Array, values: Array, noise: AbstractNoise, symmetric: bool
 ) -> Sample:
     """What is known of g from its values at points drawn around `place`, θ and ε."""
+    score = score_of(noise, place, points)
+    rest = values - linear_model(values, score, points - place[0], symmetric)
+    return Sample(points, values, score, points, rest / rest.shape[1], noise, symmetric)
+
+
+def linear_model(
+    values: Array, score: Array, steps: Array, symmetric: bool
+) -> Float[Array, "replicates more k"]:
+    """b + A(u − θ) at points u that are `steps` (replicates, more, d) from θ."""
+    centred = values - jnp.mean(values, (0, 1))
+    predicted = _predicted(centred, score, steps)
+    if symmetric:
+        predicted = (predicted + _predicted(score, centred, steps)) / 2
+    return others(values)[:, None] + predicted * _share(score, symmetric)
+
+
+def _predicted(left: Array, right: Array, steps: Array) -> Array:
+    """Covariance of `left` with `right` over the other replicates' points, times each step."""
+    size = right[..., :1].size
+    flat = [a.reshape(-1, a.shape[-1]) for a in (steps, right, left)]
+    every = jnp.linalg.multi_dot([flat[0], flat[1].T, flat[2]]).reshape(*steps.shape[:2], -1)
+    own = jnp.einsum("rij,rjk->rik", jnp.einsum("rid,rjd->rij", steps, right), left)
+    count = size - right.shape[1]
+    means = jnp.einsum("rid,rd->ri", steps, others(right))
+    return (every - own) / count - means[..., None] * others(left)[:, None]
+
+
+def score_of(noise: AbstractNoise, place: tuple[Array, Array], points: Array) -> Array:
+    """∂ log density/∂θ at each of the points."""
     theta, scale = place
     z = (points - theta) / scale
-    score = _score(noise, z) / scale
-    bare = Sample(points, values, score, values, noise, symmetric)
-    centred = values - jnp.mean(values, (0, 1))
-    predicted = _predicted(bare, centred, score, points - theta)
-    if symmetric:
-        predicted = (predicted + _predicted(bare, score, centred, points - theta)) / 2
-    rest = values - bare.others(values)[:, None] - predicted * _share(points, symmetric)
-    return Sample(points, values, score, rest, noise, symmetric)
+    return -jax.vjp(noise.log_density, z)[1](jnp.ones_like(z))[0] / scale
 
 
-def _predicted(sample: Sample, left: Array, right: Array, steps: Array) -> Array:
-    """Covariance of `left` with `right` over the other replicates' points, times each step."""
-    size = steps[..., :1].size
-    flat = [a.reshape(size, -1) for a in (steps, right, left)]
-    every = jnp.linalg.multi_dot([flat[0], flat[1].T, flat[2]]).reshape(left.shape)
-    own = jnp.einsum("rij,rjk->rik", jnp.einsum("rid,rjd->rij", steps, right), left)
-    count = size - steps.shape[1]
-    means = jnp.einsum("rid,rd->ri", steps, sample.others(right))
-    return (every - own) / count - means[..., None] * sample.others(left)[:, None]
-
-
-def _score(noise: AbstractNoise, z: Array) -> Array:
-    return -jax.vjp(noise.log_density, z)[1](jnp.ones_like(z))[0]
-
-
-def _weight(place, sample: Sample) -> tuple[Array, Array]:
-    """(u − θ)/ε and w of each point, as functions of `place`, θ and ε."""
+def _weight(place: tuple[Array, Array], points: Array, noise: AbstractNoise) -> Array:
+    """w of each of the points, as a function of `place`, θ and ε."""
     theta, scale = place
-    z = (sample.points - theta) / scale
-    log_density = jnp.sum(sample.noise.log_density(z) - jnp.log(scale), -1, keepdims=True)
-    return z, jnp.exp(log_density - lax.stop_gradient(log_density))
+    log_density = noise.log_density((points - theta) / scale) - jnp.log(scale)
+    log_density = jnp.sum(log_density, -1, keepdims=True)
+    return jnp.exp(log_density - lax.stop_gradient(log_density))
 
 
 @eqx.filter_custom_jvp
@@ -133,9 +143,8 @@ def _replicate_means_jvp(primals, tangents):
     place, sample = primals
     d_theta, d_scale = tangents[0]
     # All that depends on θ and ε here has derivatives in turn: the second ones of G.
-    z, weight = _weight(place, sample)
-    score = _score(sample.noise, z) / place[1]
-    rest = weight * sample.rest / sample.rest.shape[1]
+    rest = _weight(place, sample.seen, sample.noise) * sample.rest
+    score = score_of(sample.noise, place, sample.seen)
     tangent = jnp.zeros_like(sample.values[:, 0])
     if d_theta is not None:
         moved = jnp.einsum("rik,ri->rk", rest, jnp.einsum("rid,d->ri", score, d_theta))
@@ -144,7 +153,7 @@ def _replicate_means_jvp(primals, tangents):
             moved = (moved + jnp.einsum("rid,ri->rd", score, along)) / 2
         tangent += sample.trend(d_theta) + moved
     if d_scale is not None:
-        rate = jnp.sum(score * z - 1 / place[1], -1)
+        rate = jnp.sum((score * (sample.seen - place[0]) - 1) / place[1], -1)
         tangent += jnp.einsum("rik,ri->rk", rest, rate) * d_scale
     return replicate_means(*primals), tangent
 
@@ -155,7 +164,7 @@ def support(place: tuple[Array, Array], sample: Sample) -> Float[Array, " replic
 
     <u − θ, b>, of mean zero, is subtracted.
     """
-    noise = jnp.einsum("rid,rd->ri", sample.points - place[0], sample.others(sample.values))
+    noise = jnp.einsum("rid,rd->ri", sample.points - place[0], others(sample.values))
     return jnp.mean(jnp.sum(sample.points * sample.values, -1) - noise, 1)
 
 
@@ -168,8 +177,9 @@ def _support_jvp(primals, tangents):
     if d_theta is not None:
         tangent += replicate_means(place, sample) @ d_theta
     if d_scale is not None:
-        z, weight = _weight(place, sample)
-        centred = sample.values - sample.others(sample.values)[:, None]
+        z = (sample.points - place[0]) / place[1]
+        weight = _weight(place, sample.points, sample.noise)
+        centred = sample.values - others(sample.values)[:, None]
         tangent += jnp.mean(jnp.sum(weight * z * centred, -1), 1) * d_scale
     return support(*primals), tangent
 

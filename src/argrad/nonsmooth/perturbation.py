@@ -16,8 +16,9 @@ from jaxtyping import Array, Float, PyTree, Scalar
 from argrad.linalg.symmetric import random_key
 from argrad.nonsmooth.calls import Calls
 from argrad.nonsmooth.draws import Sampling, check_sampling, draw
-from argrad.nonsmooth.expectation import Estimate, Sample, replicate_means, sampled, spread, support
+from argrad.nonsmooth.expectation import Estimate, Sample, replicate_means, spread, support
 from argrad.nonsmooth.noise import AbstractNoise, Gaussian
+from argrad.nonsmooth.surrogate import MORE, sampled_argmax
 from argrad.problem import starting_point
 from argrad.status import Status, raise_if
 
@@ -87,7 +88,11 @@ class Perturbed(eqx.Module):
         solutions = eqxi.nondifferentiable(solutions, msg=_CLOSED_OVER)
         solutions = self._checked(solutions, points.reshape(solutions.shape))
         values = solutions.reshape(points.shape)
-        return sampled((flat, scale), points, values, self.noise, symmetric=True)
+        # Seen without a solver, so by other noise of the same kind.
+        key, count = jax.random.fold_in(key, 1), MORE * self.samples
+        z = draw(self.noise, self.sampling, count, flat.size, key, flat.dtype)
+        more = flat + scale * z.reshape(len(points), -1, flat.size)
+        return sampled_argmax((flat, scale), points, values, more, self.noise)
 
     def _place(self, theta: PyTree[Array]) -> tuple[Array, Array]:
         flat = ravel_pytree(theta)[0]
@@ -147,7 +152,7 @@ def perturbed(
     E y*(θ + εz) s(z)ᵀ/ε, where s = −∂ log p/∂z for the noise's density p. Value and derivatives of
     every order are estimated from the same solutions, without bias, in all modes, under `jit` and
     `vmap`. The Jacobian's scatter is reduced by taking its symmetric part, and by subtracting from
-    each solution what a linear model makes of the others.
+    each solution what a linear model, and the best of the others, make of it.
 
     Call it as `smoothed(theta, key=0)`, with a seed or a key of JAX. The same key gives the same
     noise, which compares like with like; give a fresh one at each step of a stochastic descent.
