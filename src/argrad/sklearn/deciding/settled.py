@@ -109,7 +109,7 @@ class Settled:
     `objective` is the criterion, with a prior where the decision was for one. `decision` is None
     where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
     is whether Ctrl-C or a callback wanted no more of it. `shifts` of the start are points to be
-    looked at before a descent from the best of them. `over(splits)` is the same criterion over
+    looked at before a descent from the best of them. `over(splits)` is the same objective over
     other splits, where the user had decided.
     """
 
@@ -121,7 +121,7 @@ class Settled:
     fits: int = 0
     ended: bool = False
     shifts: Sequence[np.ndarray] = ()
-    over: Callable[[Sequence[Split]], AnyCriterion] | None = None
+    over: Callable[[Sequence[Split]], Callable[[np.ndarray], Evaluation]] | None = None
 
 
 def settle(
@@ -164,8 +164,9 @@ def settle(
             return _of_several(place, model, folds, outputs, stack)
     elif not isinstance(place.hyperparameter, Auto):
 
-        def over(some: Sequence[Split]) -> AnyCriterion:
-            return linear_criterion(model, stack(some), place.hyperparameter, factors)
+        def over(some: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
+            criterion = linear_criterion(model, stack(some), place.hyperparameter, factors)
+            return with_row_prior(criterion, factors)
 
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = begin(criterion, place.hyperparameter)
