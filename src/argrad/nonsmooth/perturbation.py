@@ -187,7 +187,7 @@ def perturbed(
     >>> theta = jnp.array([1.0, 0.0, -1.0])
     >>> bool(jnp.all(abs(smoothed(theta) - jax.nn.softmax(theta)) < 0.01))
     True
-    >>> slope = smoothed.vjp(theta, jnp.array([1.0, 0.0, 0.0]))  # of softmax: 0.2227, −0.1628, −0.0599
+    >>> slope = smoothed.vjp(theta, jnp.array([1.0, 0.0, 0.0]))  # of softmax: 0.2227, ...
     >>> bool(abs(slope.value[0] - 0.2227) < 4 * slope.standard_error[0])
     True
     """
