@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from argrad.report import predict_table, save_results, summary, tune_table
 from argrad.report.coefficients import draw_coefficients
 from argrad.report.convergence import draw_convergence
-from argrad.report.results import FILES
+from argrad.report.results import files_of
 
 
 @pytest.fixture(params=["wine", "diabetes"])
@@ -40,7 +40,7 @@ def test_the_json_object_is_complete(result):
 def test_every_file_is_written_and_no_other(result, tmp_path):
     content = save_results(result, tmp_path / "results")
     assert sorted(os.listdir(tmp_path)) == ["results"]
-    assert sorted(os.listdir(tmp_path / "results")) == sorted(FILES.values())
+    assert sorted(os.listdir(tmp_path / "results")) == sorted(files_of(result).values())
     assert json.loads((tmp_path / "results" / "result.json").read_text()) == content
     assert all(os.path.exists(path) for path in content["files"].values())
 

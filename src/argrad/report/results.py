@@ -15,12 +15,10 @@ from argrad.report.tuning import TuneResult
 from argrad.report.writing import whole_folder
 
 FILES = {"result": "result.json", "model": MODEL_FILE, "convergence": "convergence.png"}
-# A picture of what the model makes of the columns: which one depends on the model.
-_DRAWN = {"coefficients": draw_coefficients, "importances": draw_importances}
 
 
 def files_of(result: TuneResult) -> dict[str, str]:
-    """The names of the files of a result, by what they hold."""
+    """The names of the files of a result, by what they hold: the last depends on the model."""
     last = "coefficients" if result.problem.choice.linear else "importances"
     return {**FILES, last: f"{last}.png"}
 
@@ -59,15 +57,16 @@ def summary(result: TuneResult, folder: str | Path) -> dict[str, Any]:
 
 def save_results(result: TuneResult, folder: str | Path) -> dict[str, Any]:
     """Write the results into `folder`, all or none, and return what `result.json` holds."""
-    content = summary(result, folder)
+    content, names = summary(result, folder), files_of(result)
     with whole_folder(Path(folder)) as partial:
-        save_model(result.best.estimator, partial / FILES["model"])
-        draw_convergence(result, partial / FILES["convergence"])
-        for what, draw in _DRAWN.items():
-            if what in content["files"]:
-                draw(result, partial / files_of(result)[what])
+        save_model(result.best.estimator, partial / names["model"])
+        draw_convergence(result, partial / names["convergence"])
+        if "coefficients" in names:
+            draw_coefficients(result, partial / names["coefficients"])
+        else:
+            draw_importances(result, partial / names["importances"])
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        (partial / FILES["result"]).write_text(text + "\n", encoding="utf-8")
+        (partial / names["result"]).write_text(text + "\n", encoding="utf-8")
     return content
 
 
