@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 
 
@@ -17,7 +16,7 @@ def argrad(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_answers_at_once_without_jax():
+def test_help_loads_nothing_heavy():
     answered = argrad("--help", python=["-X", "importtime"])
     assert answered.returncode == 0
     assert "tune" in answered.stdout
@@ -25,13 +24,6 @@ def test_help_answers_at_once_without_jax():
     imported = {line.rpartition("|")[2].strip() for line in answered.stderr.splitlines()}
     assert "typer" in imported
     assert not imported & {"jax", "sklearn", "pandas", "numpy", "matplotlib"}
-    # The best of several, as other work on the machine only ever adds time.
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        argrad("--help")
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0
 
 
 def test_version():

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 
 def test_every_model_is_listed_with_its_hyperparameter(run):
@@ -24,13 +23,8 @@ def test_every_model_is_listed_with_its_hyperparameter(run):
     assert by_name["lasso"]["granularities"] == ["shared", "grouped", "per-feature"]
 
 
-def test_it_answers_at_once_without_jax():
+def test_it_loads_nothing_heavy():
     command = [sys.executable, "-X", "importtime", "-c", "from argrad.cli import main; main()"]
-    seconds = []
-    for _ in range(2):  # the best, as other work on the machine only ever adds time
-        start = time.perf_counter()
-        ended = subprocess.run([*command, "models"], capture_output=True, text=True, check=True)
-        seconds.append(time.perf_counter() - start)
+    ended = subprocess.run([*command, "models"], capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert not imported & {"jax", "sklearn", "pandas", "numpy", "matplotlib"}
-    assert min(seconds) < 1.0
