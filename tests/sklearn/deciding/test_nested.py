@@ -50,14 +50,21 @@ def test_several_are_taken_where_every_fold_wants_the_same_ones(rng):
 
 
 def test_one_is_kept_where_folds_want_different_ones(rng):
-    best = rng.normal(size=(6, 3))
-    best -= best.mean(axis=1, keepdims=True) + 0.4 * best.mean(axis=0)
-    decision = compare(bowls(best), SPLITS, several(), np.ones(3), 0.5)
+    """best = m + e with means of zero over the numbers, e over the folds too; |e|² = 3, |m|² = 0.2.
+
+    One number is 0 whatever is left out and loses 1 + |m|² + |e|²; several lose 1 + |6/5 e|².
+    """
+    e, m = rng.normal(size=(6, 3)), rng.normal(size=3)
+    e -= e.mean(axis=0)
+    e -= e.mean(axis=1, keepdims=True)
+    e *= np.sqrt(3 / (e**2).sum(axis=1).mean())
+    m -= m.mean()
+    m *= np.sqrt(0.2 / (m @ m))
+    decision = compare(bowls(m + e), SPLITS, several(), np.ones(3), 0.5)
     assert decision.chosen == SHARED
     assert np.ptp(decision.log_values) < 1e-12
-    cv, unseen = decision.results["cv_loss"], decision.results["unseen_loss"]
-    assert cv[1] < cv[0]
-    assert unseen[1] > unseen[0] - 0.5
+    np.testing.assert_allclose(decision.results["cv_loss"], [4.2, 4.0], rtol=2e-3)
+    np.testing.assert_allclose(decision.results["unseen_loss"], [4.2, 1 + 1.44 * 3], rtol=2e-2)
 
 
 def test_numbers_of_other_groups_are_not_tied(rng):
