@@ -60,8 +60,8 @@ class Status(eqx.Enumeration):
     kink: Any = (
         "ended at a kink: a constraint holds with equality but does not press, or what a nonsmooth "
         "term holds is about to move, so y* has another slope on each side and no derivative. "
-        "argrad.value gives the derivative of the value; for constraints argrad.directional gives "
-        "both sides and adjoint=Barrier(t) a smooth neighbour"
+        "argrad.value gives the derivative of the value and argrad.directional both sides; for "
+        "constraints adjoint=Barrier(t) gives a smooth neighbour"
     )
     dependent: Any = (
         "ended where the gradients of the active constraints depend on each other (LICQ fails), "

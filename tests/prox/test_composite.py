@@ -291,3 +291,19 @@ def test_negative_weights_at_run_time_are_no_solution():
     solve = ag.argmin(lambda y, x: jnp.sum(y**2), nonsmooth=ag.prox.l1(lambda x: x))
     with pytest.raises(Exception, match="NaN"):
         solve(-1.0, jnp.ones(2))
+
+
+@pytest.mark.parametrize("term", [ag.prox.hinge, ag.prox.squared_hinge])
+def test_dual_variables_of_weight_zero(term, rng):
+    """Some would enter with their weight, others would not."""
+    rows = rng.uniform(0.5, 1.0, size=(12, 3)) * np.repeat([1, 20, -1], (6, 3, 3))[:, None]
+    half = lambda a, w: jnp.sum((a @ rows) ** 2) / 2
+    solve = ag.argmin(lambda a, w: half(a, w) + 0.5 * a @ a, nonsmooth=term(lambda w: w).dual())
+    w = np.append(rng.uniform(0.5, 1.0, 6), np.zeros(6))
+    jacobian = np.asarray(jax.jacobian(solve)(w, np.zeros(12)))
+    for j in range(12):
+        moved = lambda h, j=j: solve(w + h * np.eye(12)[j], np.zeros(12)) - solve(w, np.zeros(12))
+        difference = (4 * moved(5e-5) - moved(1e-4)) / 1e-4
+        np.testing.assert_allclose(jacobian[:, j], difference, atol=1e-6)
+    np.testing.assert_allclose(jacobian[6:9], 0, atol=1e-12)
+    assert np.all(np.diag(jacobian)[9:] > 0.9)

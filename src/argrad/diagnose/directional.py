@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, PyTree
 
+from argrad.diagnose.kinks import across_kinks
 from argrad.diagnose.local import as_direction, hessian_at, local_model
 from argrad.diagnose.one_sided import one_sided
 from argrad.problem import extra_arguments, parameters
@@ -20,16 +21,17 @@ def directional(
     """lim (y*(x + t d) − y*(x)) / t as t falls to 0: the derivative of y* to the side of d.
 
     With the structure of y*, or one number for `value(solve)`. It exists under weaker conditions
-    than a derivative: weakly active constraints (a kink of y*) and active constraints that depend
-    on each other (multipliers not unique) are allowed. Along d and −d the two results are minus
-    each other exactly where y* has a derivative in that direction.
+    than a derivative: weakly active constraints (a kink of y*), active constraints that depend on
+    each other (multipliers not unique) and kinks of nonsmooth terms are allowed. Along d and −d the
+    two results are minus each other exactly where y* has a derivative in that direction.
 
     `init` and `args` are those of `solve(x, init, *args)`. Computed on the host: not for use
     inside `jit`. Raises SolveError where the solve fails, where nothing is feasible on that side,
-    where second-order sufficiency fails, and on an edge of a 1-norm ball or a sphere of the 1- or
-    ∞-norm where that constraint does not press; ValueError for a direction not shaped like x.
+    where second-order sufficiency fails, on an edge of a 1-norm ball or a sphere of the 1- or
+    ∞-norm where that constraint does not press, and at a kink of a nuclear norm; ValueError for a
+    direction not shaped like x.
 
-    Source: Jittorntrum 1984; Ralph and Dempe 1995.
+    Source: Jittorntrum 1984; Ralph and Dempe 1995; Robinson 1980 for nonsmooth terms.
 
     >>> import argrad as ag
     >>> capped = ag.argmin(lambda y, x: (y - x) ** 2, subject_to=[ag.box(None, 1.0)])
@@ -41,6 +43,10 @@ def directional(
     argmin = solve.solve if isinstance(solve, Value) else solve
     if isinstance(argmin, Argmin) and argmin.problem.constraints is None:
         x, direction = as_direction(x, direction, "directional")
+        if argmin.problem.nonsmooth is not None and not of_value:
+            found = across_kinks(argmin, x, direction, init, args)
+            if found is not None:
+                return found
         return jax.jvp(lambda x: solve(x, init, *args), (x,), (direction,))[1]
     local = local_model(argmin, x, direction, init, args, "directional")
     if local.undecided and not of_value:

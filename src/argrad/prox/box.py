@@ -33,7 +33,6 @@ class Box(Separable):
         return jnp.zeros((), y.dtype)
 
     def held(self, y, piece):
-        # Where the bounds are one, either will do.
         bound = jnp.where(piece.side < 0, self.lower, self.upper)
         return jnp.where(piece.free, 0, bound)
 
@@ -42,6 +41,16 @@ class Box(Separable):
         pressed = force * piece.side / (largest(force) + spread(y) / step)
         pressed = jnp.where(self.lower == self.upper, jnp.inf, pressed)
         return jnp.where(piece.free, room, pressed)
+
+    def kink(self, y, force, near):
+        del force
+        side = jnp.where(y - self.lower <= self.upper - y, -1, 1)
+        return self.piece(y).opened(near, side, -side)
+
+    def pressed(self, piece, force):
+        # Bounds that are one may part as x moves, and y goes with one of them.
+        side = jnp.where(self.lower == self.upper, jnp.sign(force), piece.side)
+        return Coordinates(piece.free, side.astype(jnp.int8))
 
     def stay(self, y, piece):
         del piece

@@ -33,6 +33,9 @@ class ElasticNet(Separable):
     def margins(self, y, force, step, piece):
         return L1(self.weight).margins(y, force, step, piece)
 
+    def kink(self, y, force, near):
+        return L1(self.weight).kink(y, force, near)
+
     def stay(self, y, piece):
         return L1(self.weight).stay(y, piece)
 

@@ -7,11 +7,39 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from argrad.constraints import at
-from argrad.prox.pieces import Coordinates
+from argrad.prox.pieces import Coordinates, Kink, Piece, Shares
 from argrad.prox.term import Parameter, Proximable, check_nonnegative, largest, nonnegative
+
+
+class Rays(Piece):
+    """Coordinates that are free, and groups that may only move along a ray from 0."""
+
+    free: Bool[Array, " d"]
+    ray: Float[Array, " d"]
+    groups: Int[Array, " d"]
+    count: int = eqx.field(static=True)
+
+    def project(self, v):
+        return jnp.where(self.free, v, self.ray * jnp.take(self.parts(v), self.groups))
+
+    def parts(self, v):
+        return jax.ops.segment_sum(self.ray * v, self.groups, self.count)
+
+    @property
+    def _open(self):
+        return self.parts(self.ray) > 0
+
+    @property
+    def dimension(self):
+        return jnp.sum(self.free) + jnp.sum(self._open)
+
+    def basis(self, size):
+        alone, together = jnp.cumsum(self.free), jnp.cumsum(self._open)
+        slot = jnp.where(self.free, alone, alone[-1] + together[self.groups]) - 1
+        return Shares(slot, jnp.where(self.free, 1, self.ray), self.dimension, size)
 
 
 class GroupLasso(Proximable):
@@ -19,6 +47,7 @@ class GroupLasso(Proximable):
 
     name: ClassVar[str] = "group_lasso"
     curved = True
+    steep = True
     separable = True
     weight: Parameter
     groups: Int[Array, " d"]
@@ -62,7 +91,8 @@ class GroupLasso(Proximable):
         return Coordinates(free, free.astype(jnp.int8))
 
     def smooth(self, y, piece):
-        return self.value(jnp.where(piece.free, y, 0))
+        along = (self._each(self.weight) * piece.ray) @ y if isinstance(piece, Rays) else 0
+        return self.value(jnp.where(piece.free, y, 0)) + along
 
     def margins(self, y, force, step, piece):
         del step
@@ -72,6 +102,16 @@ class GroupLasso(Proximable):
         holding = 1 - forces / jnp.where(self.weight > 0, self.weight, 1)
         del piece
         return self._each(jnp.where(present, moving, holding), np.inf)
+
+    def kink(self, y, force, near):
+        # To first order a group enters along the force on it: the cone of those that w ‖y_g‖ does
+        # not resist more than the force pushes is that ray.
+        narrow = self.piece(y)
+        free, side = narrow.free & ~near, jnp.where(near, 0, narrow.side)
+        norms = self._each(self._norms(jnp.where(near, force, 0)))
+        ray = jnp.where(near & (norms > 0), force / jnp.where(norms > 0, norms, 1), 0)
+        piece = Rays(free, ray, self.groups, self.count)
+        return Kink(piece, Coordinates(free, side), (piece.parts(ray) > 0).astype(jnp.int8))
 
     def take(self, index):
         groups = jnp.take(self.groups, index, mode="fill", fill_value=self.count)

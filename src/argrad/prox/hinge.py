@@ -3,9 +3,10 @@
 import abc
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from argrad.prox.box import Box
-from argrad.prox.pieces import Coordinates
+from argrad.prox.pieces import Coordinates, Kink
 from argrad.prox.term import Parameter, Separable, check_nonnegative, nonnegative, spread
 
 
@@ -39,6 +40,10 @@ class Hinge(Separable):
         weight = jnp.where(self.weight > 0, self.weight, 1)
         away = jnp.where(self.weight > 0, jnp.abs(y - 1) / spread(y), jnp.inf)
         return jnp.where(piece.free, away, jnp.minimum(-force, weight + force) / weight)
+
+    def kink(self, y, force, near):
+        side = jnp.where(-force > self.weight / 2, 1, -1)
+        return self.piece(y).opened(near, side, -side)
 
     def stay(self, y, piece):
         return jnp.where(((1 - y) * piece.side < 0) & (self.weight > 0), 1, y)
@@ -75,6 +80,12 @@ class SquaredHinge(Separable):
         del force, step, piece
         return jnp.where(self.weight > 0, jnp.abs(y - 1) / spread(y), jnp.inf)
 
+    def kink(self, y, force, near):
+        del force
+        free, side = jnp.ones(y.shape, bool), self.piece(y).side
+        on = lambda here: Coordinates(free, jnp.where(near, here, side).astype(jnp.int8))
+        return Kink(on(-1), on(1), near.astype(jnp.int8), bends=near)
+
     def dual(self) -> "SquaredHingeDual":
         """Σ a_i² / 4w_i − a_i on a_i >= 0, as a term of the dual variables a."""
         return SquaredHingeDual(self.weight)
@@ -95,6 +106,12 @@ class _InBox(Separable):
 
     def margins(self, y, force, step, piece):
         return self._box.margins(y, force + 1, step, piece)
+
+    def kink(self, y, force, near):
+        return self._box.kink(y, force, near)
+
+    def pressed(self, piece, force):
+        return self._box.pressed(piece, force + 1)
 
     def stay(self, y, piece):
         return self._box.stay(y, piece)
@@ -123,6 +140,12 @@ class HingeDual(_InBox):
         return -jnp.sum(y)
 
 
+class Emerging(Coordinates):
+    """Coordinates, of which those whose weight is 0 grow with it, to first order at this rate."""
+
+    rate: Float[Array, " d"]
+
+
 class SquaredHingeDual(_InBox):
     """Σ_i a_i² / 4w_i − a_i where a >= 0, infinite elsewhere."""
 
@@ -147,6 +170,15 @@ class SquaredHingeDual(_InBox):
 
     def prox(self, v, step):
         return self._box.prox((v + step) / (1 + 2 * step * self._slope), step)
+
+    def held(self, y, piece):
+        grown = piece.rate * self.weight if isinstance(piece, Emerging) else 0
+        return super().held(y, piece) + grown
+
+    def pressed(self, piece, force):
+        # a = 2w (1 + u) where that is positive.
+        rate = jnp.where(self.weight > 0, 0, 2 * jnp.maximum(force + 1, 0))
+        return Emerging(piece.free, piece.side, rate)
 
     def smooth(self, y, piece):
         del piece

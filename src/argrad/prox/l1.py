@@ -34,6 +34,10 @@ class L1(Separable):
         del step
         return threshold_margins(y, force, self.weight, piece.free)
 
+    def kink(self, y, force, near):
+        sign = jnp.sign(force)
+        return self.piece(y).opened(near, sign, sign)
+
     def stay(self, y, piece):
         return jnp.where((y * piece.side < 0) & (self.weight > 0), 0, y)
 

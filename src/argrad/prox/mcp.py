@@ -53,6 +53,13 @@ class MCP(Separable):
         knot = jnp.abs(jnp.abs(y) - self.concavity * self.weight) / spread(y)
         return jnp.where(piece.free, jnp.minimum(first, knot), first)
 
+    def kink(self, y, force, near):
+        knot = near & (jnp.abs(y) > self.concavity * self.weight / 2)
+        sign = jnp.where(knot, jnp.sign(y), jnp.sign(force))
+        found = self.piece(y).opened(near, sign, jnp.where(knot, -sign, sign))
+        far = jnp.where(knot, 2 * sign, found.other.side).astype(jnp.int8)
+        return found._replace(other=Coordinates(found.other.free | knot, far), bends=knot)
+
     def stay(self, y, piece):
         return jnp.where((y * piece.side < 0) & (self.weight > 0), 0, y)
 

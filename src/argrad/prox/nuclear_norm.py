@@ -14,6 +14,7 @@ from argrad.constraints import at
 from argrad.linalg.singular_values import inverse, nuclear, square_root
 from argrad.prox.pieces import Basis, Piece, Support, support
 from argrad.prox.term import Parameter, Proximable, check_nonnegative, largest
+from argrad.status import SolveError
 
 Vector = Float[Array, " d"]
 
@@ -65,7 +66,7 @@ class FixedRank(Piece):
         matrix = matrix - self.left @ (self.left.T @ matrix)
         return matrix - (matrix @ self.right) @ self.right.T
 
-    def parts(self, matrix: Float[Array, "m n"]) -> tuple[Array, Array]:
+    def factors(self, matrix: Float[Array, "m n"]) -> tuple[Array, Array]:
         """M V and (UᵀM V)⁻¹ UᵀM, whose product has this rank and is M along the directions."""
         tall, wide = matrix @ self.right, self.left.T @ matrix
         return tall, inverse(self.left.T @ tall + self.unused) @ wide
@@ -97,6 +98,7 @@ class NuclearNorm(Proximable):
 
     name: ClassVar[str] = "nuclear_norm"
     curved = True
+    steep = True
     bent = True
     weight: Parameter
     of: Callable[[PyTree], Array] | None = eqx.field(static=True)
@@ -124,13 +126,13 @@ class NuclearNorm(Proximable):
         return FixedRank(rank, left, right, self.place, y.size)
 
     def onto(self, y, piece):
-        tall, wide = piece.parts(y[self.place])
+        tall, wide = piece.factors(y[self.place])
         return y.at[self.place].set(tall @ wide)
 
     def smooth(self, y, piece):
         # The product of both parts has the singular values of tall (wide wideᵀ)^½, a root of I
         # where the piece was found.
-        tall, wide = piece.parts(y[self.place])
+        tall, wide = piece.factors(y[self.place])
         return self.weight * nuclear(tall @ square_root(wide @ wide.T + piece.unused), piece.rank)
 
     def margins(self, y, force, step, piece):
@@ -140,6 +142,13 @@ class NuclearNorm(Proximable):
         count = jnp.arange(sigma.size)
         holding = 1 - jnp.roll(forces, piece.rank) / self.weight
         return jnp.where(count < piece.rank, sigma / largest(sigma), holding)
+
+    def kink(self, y, force, near):
+        raise SolveError(
+            "nuclear_norm: a singular value is about to enter or to vanish, where matrices of "
+            "several ranks meet along a curved cone; directional knows the kinks of the other "
+            "terms of argrad.prox. Move x a little, or use argrad.value where the value is enough."
+        )
 
     def stay(self, y, piece):
         return self.onto(y, piece)

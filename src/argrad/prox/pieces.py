@@ -5,6 +5,7 @@ the minimum on it of a smooth function, and stays on it when x moves a little, a
 """
 
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -48,10 +49,28 @@ class Piece(eqx.Module):
     def basis(self, size: int) -> Basis:
         """A basis with room for `size` coordinates, at least `dimension`."""
 
+    def parts(self, v: Vector) -> Array:
+        """What a kink is counted by, linear in v: its coordinates, unless the piece says else."""
+        return v
+
     def same(self, other: "Piece") -> Bool[Array, ""]:
         """Whether the other piece is this one."""
         mine, others = jax.tree.leaves(self), jax.tree.leaves(other)
         return jnp.all(jnp.stack([jnp.all(a == b) for a, b in zip(mine, others, strict=True)]))
+
+
+class Kink(NamedTuple):
+    """The pieces that meet where y is, to first order.
+
+    On `piece` every part of y that is at a kink is free, as where it moves `toward`: up (1) or
+    down (−1) in `piece.parts`, 0 for all other parts. To the other side such a part is held as on
+    `other`, or, where it `bends`, moves on there, with more curvature. None stands for nowhere.
+    """
+
+    piece: Piece
+    other: Piece
+    toward: Int8[Array, " parts"]
+    bends: Bool[Array, " parts"] | None = None
 
 
 class Support(Basis):
@@ -68,6 +87,27 @@ class Support(Basis):
 
     def project(self, z):
         return jnp.where(self.index < self.size, z, 0)
+
+
+class Shares(Basis):
+    """Coordinates that move together: y_j is a share of the number in its slot.
+
+    The shares of a slot have squares that add up to 1; the first `used` slots have any.
+    """
+
+    slot: Int[Array, " d"]
+    share: Float[Array, " d"]
+    used: Int[Array, ""]
+    size: int = eqx.field(static=True)
+
+    def embed(self, z):
+        return self.share * jnp.take(z, self.slot, mode="clip")
+
+    def restrict(self, v):
+        return jax.ops.segment_sum(self.share * v, self.slot, self.size)
+
+    def project(self, z):
+        return jnp.where(jnp.arange(self.size) < self.used, z, 0)
 
 
 def support(mask: Bool[Array, " d"], size: int) -> Support:
@@ -94,3 +134,11 @@ class Coordinates(Piece):
 
     def basis(self, size):
         return support(self.free, size)
+
+    def opened(self, near: Bool[Array, " d"], side: Array, toward: Array) -> Kink:
+        """The kink of those `near` one, on `side` whether they are held or free."""
+        side = jnp.where(near, side, self.side).astype(jnp.int8)
+        toward = jnp.where(near, toward, 0).astype(jnp.int8)
+        return Kink(
+            Coordinates(self.free | near, side), Coordinates(self.free & ~near, side), toward
+        )

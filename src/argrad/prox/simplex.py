@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from argrad.constraints import at
-from argrad.prox.pieces import Piece, Support, support
+from argrad.prox.pieces import Kink, Piece, Support, support
 from argrad.prox.term import Proximable, check_nonnegative, spread
 
 
@@ -79,6 +79,11 @@ class Simplex(Proximable):
         level = jnp.sum(jnp.where(piece.free, force, 0)) / jnp.maximum(jnp.sum(piece.free), 1)
         scale = jnp.max(jnp.abs(force)) + spread(y) / step
         return jnp.where(piece.free, y / self.total, (level - force) / scale)
+
+    def kink(self, y, force, near):
+        del force
+        free = y > 0
+        return Kink(Face(free | near), Face(free & ~near), near.astype(jnp.int8))
 
     def stay(self, y, piece):
         return self.prox(jnp.where(piece.free, y, -jnp.inf), 1.0)

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, PyTree, Scalar
 
 from argrad.constraints import bounds, concrete
-from argrad.prox.pieces import Coordinates, Piece
+from argrad.prox.pieces import Coordinates, Kink, Piece
 
 Vector = Float[Array, " d"]
 
@@ -29,11 +29,13 @@ class Proximable(eqx.Module):
     """
 
     name: ClassVar[str]
-    # Whether g is convex, whether it is curved on its pieces, whether these are bent themselves,
-    # and whether it is the sum of terms of few coordinates each, so that it makes sense for some
-    # coordinates alone (`take`).
+    # Whether g is convex, whether it is curved on its pieces and that without bound towards the end
+    # of one (`steep`), as a norm is at 0, whether the pieces are bent themselves, and whether it is
+    # the sum of terms of few coordinates each, so that it makes sense for some coordinates alone
+    # (`take`).
     convex: ClassVar[bool] = True
     curved: ClassVar[bool] = False
+    steep: ClassVar[bool] = False
     bent: ClassVar[bool] = False
     separable: ClassVar[bool] = False
 
@@ -75,10 +77,22 @@ class Proximable(eqx.Module):
         how far it is from where it would be held; relative to what these are measured by.
         """
 
+    @abc.abstractmethod
+    def kink(self, y: Vector, force: Vector, near: Bool[Array, " parts"]) -> Kink:
+        """The pieces that meet at y, where the margins of the parts `near` a kink vanish.
+
+        SolveError for terms whose pieces do not meet like half-spaces.
+        """
+
     def stay(self, y: Vector, piece: Piece) -> Vector:
         """y moved back to where the smooth function is still g, for a y on the piece's plane."""
         del piece
         return y
+
+    def pressed(self, piece: Piece, force: Vector) -> Piece:
+        """The piece that y is on, where that is told by the force on it alone."""
+        del force
+        return piece
 
     def take(self, index: Array) -> Self:
         """The same term of these coordinates alone; an index of d stands for a number that nothing

@@ -6,33 +6,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, Int8
+from jaxtyping import Array, Bool, Float, Int8
 
 from argrad.constraints import at
-from argrad.prox.pieces import Basis, Piece
+from argrad.prox.pieces import Kink, Piece, Shares
 from argrad.prox.term import Parameter, Proximable, check_nonnegative, nonnegative, spread
 
 Vector = Float[Array, " d"]
-
-
-class Constants(Basis):
-    """A number a segment, scaled so that the sequence is as long as they are."""
-
-    segment: Int[Array, " d"]
-    lengths: Float[Array, " k"]
-
-    def embed(self, z):
-        return (z * self._scale)[self.segment]
-
-    def restrict(self, v):
-        return self._scale * jax.ops.segment_sum(v, self.segment, self.lengths.size)
-
-    def project(self, z):
-        return jnp.where(self.lengths > 0, z, 0)
-
-    @property
-    def _scale(self):
-        return jnp.where(self.lengths > 0, 1 / jnp.sqrt(jnp.maximum(self.lengths, 1)), 0)
 
 
 class Segments(Piece):
@@ -49,10 +29,15 @@ class Segments(Piece):
     def dimension(self):
         return jnp.sum(self.jumps) + 1
 
+    def parts(self, v):
+        return jnp.diff(v)
+
     def basis(self, size):
         segment = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(self.jumps)])
         lengths = jax.ops.segment_sum(jnp.ones(segment.size), segment, size)
-        return Constants(segment, lengths)
+        # Scaled so that the sequence is as long as its numbers.
+        share = 1 / jnp.sqrt(jnp.maximum(lengths, 1))
+        return Shares(segment, share[segment], self.dimension, size)
 
 
 class TotalVariation(Proximable):
@@ -91,6 +76,12 @@ class TotalVariation(Proximable):
         pressed = jnp.abs(jnp.cumsum(force)[:-1]) / jnp.where(self.weight > 0, self.weight, 1)
         moving = jnp.where(self.weight > 0, jumps, jnp.inf)
         return jnp.where(piece.jumps, moving, 1 - pressed)
+
+    def kink(self, y, force, near):
+        piece = self.piece(y)
+        toward = jnp.where(near, -jnp.sign(jnp.cumsum(force)[:-1]), 0).astype(jnp.int8)
+        sign = jnp.where(near, toward, piece.sign)
+        return Kink(Segments(piece.jumps | near, sign), Segments(piece.jumps & ~near, sign), toward)
 
 
 def denoise(v: Vector, weight: Float[Array, " d-1"]) -> Vector:

@@ -1,5 +1,6 @@
 """Solve a composite problem, smooth plus proximable, polish it on its piece, and judge it."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -48,7 +49,7 @@ def composite_minimum(
 
     Within a batch element by element: each has a support of its own size.
     """
-    unravel = _unravel(y0)
+    unravel = as_it_is(y0)
     dynamic, static = eqx.partition((problem, y0, x, args), eqx.is_array)
 
     def run(dynamic):
@@ -62,7 +63,7 @@ def composite_minimum(
     return unravel(v), outcome
 
 
-def _unravel(y: PyTree[Array]) -> Callable[[Array], PyTree[Array]]:
+def as_it_is(y: PyTree[Array]) -> Callable[[Array], PyTree[Array]]:
     """As by `ravel_pytree`, but one vector stays itself, so that its products are found."""
     leaves, structure = jax.tree.flatten(y)
     if len(leaves) == 1 and leaves[0].ndim == 1:
@@ -89,7 +90,8 @@ def _minimum(objective, term: Proximable, v, max_steps: int):
         lipschitz = first_curvature(jax.grad(objective), y)
     found = proximal_newton(objective, term, y, lipschitz, direction, max_steps, settled=settled)
     y = found.y
-    margins = term.margins(y, -jax.grad(objective)(y), 1 / found.lipschitz, term.piece(y))
+    force = -jax.grad(objective)(y)
+    margins = term.margins(y, force, 1 / found.lipschitz, term.piece(y))
     near = jnp.abs(margins)
     kink = near <= margin_tolerance(v.dtype)
     few = min(_NAMED, margins.size)
@@ -103,8 +105,11 @@ def _minimum(objective, term: Proximable, v, max_steps: int):
     converged = status == Status.converged
     status = Status.where(converged & (found.curvature == SINGULAR), Status.singular, status)
     status = Status.where(converged & (found.curvature == INDEFINITE), Status.saddle, status)
-    status = Status.where((status == Status.converged) & jnp.any(kink), Status.kink, status)
+    # Near the end of a piece rounding decides what the curvature of a steep term is.
+    definite = (status == Status.converged) | (converged & term.steep)
+    status = Status.where(definite & jnp.any(kink), Status.kink, status)
     inverse: Inverse = found.learnt
+    inverse = dataclasses.replace(inverse, piece=term.pressed(inverse.piece, force))
     outcome = CompositeOutcome(
         status,
         found.steps + rounds,

@@ -33,6 +33,12 @@ def first_curvature(gradient: Callable[[Vector], Vector], y: Vector) -> Scalar:
     return jnp.where((curvature > 0) & jnp.isfinite(curvature), curvature, 1)
 
 
+def rounding(value: Scalar, gradient: Vector, y: Vector) -> Scalar:
+    """The rounding of f(y), that is of its terms: where these cancel in f, as those of
+    yᵀAy/2 − bᵀy do, they do not in yᵀ∇f."""
+    return jnp.finfo(y.dtype).eps * (jnp.abs(value) + jnp.abs(gradient) @ jnp.abs(y))
+
+
 def accelerate(
     objective: Callable[[Vector], Scalar],
     term: Proximable,
@@ -47,7 +53,6 @@ def accelerate(
     below its quadratic model there, and halved once before the first. Momentum is dropped
     where it points back.
     """
-    eps = jnp.finfo(y.dtype).eps
 
     class Now(NamedTuple):
         y: Vector
@@ -62,12 +67,12 @@ def accelerate(
 
     def advance(now: Now) -> Now:
         value, g = jax.value_and_grad(objective)(now.ahead)
+        slack = 20 * rounding(value, g, now.ahead)
 
         def step(lipschitz):
             y = term.prox(now.ahead - g / lipschitz, 1 / lipschitz)
             d = y - now.ahead
             new = objective(y)
-            slack = 10 * eps * (jnp.abs(value) + jnp.abs(new))
             return y, new <= value + g @ d + lipschitz / 2 * (d @ d) + slack
 
         def steeper(carry):

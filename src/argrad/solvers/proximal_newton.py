@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, PyTree, Scalar
 
 from argrad.prox.pieces import Piece
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate
+from argrad.solvers.proximal_gradient import accelerate, rounding
 
 Vector = Float[Array, " d"]
 # (y, piece, gradient there) -> a step on the piece, anything else that was learnt, curvature
@@ -75,11 +75,12 @@ def proximal_newton(
         residual = piece.project(force + jax.grad(term.smooth)(y, piece))
         p, learnt, curvature = direction(y, piece, residual)
         height = value + term.value(y)
+        slack = 10 * (rounding(value, force, y) + eps * jnp.abs(height))
 
         def look(alpha):
             trial = term.stay(y + alpha * p, piece)
             new, gradient = jax.value_and_grad(objective)(trial)
-            low = new + term.value(trial) <= height + 10 * eps * jnp.abs(height)
+            low = new + term.value(trial) <= height + slack
             return trial, gradient, low
 
         def halve(carry):
@@ -95,8 +96,10 @@ def proximal_newton(
         y, force = (jnp.where(low, a, b) for a, b in ((trial, y), (gradient, force)))
         there = term.piece(y)
         margin = jnp.min(term.margins(y, -force, 1 / lipschitz, there), initial=jnp.inf)
-        settled = low & (alpha == 1) & there.same(piece) & (margin >= -tol)
         norms = jnp.linalg.norm(p), jnp.linalg.norm(residual)
+        # At a kink rounding may lead from piece to piece for ever.
+        resting = (margin <= tol) & (norms[0] <= target * jnp.linalg.norm(y))
+        settled = low & (alpha == 1) & (there.same(piece) | resting) & (margin >= -tol)
         return y, learnt, curvature, *norms, margin, settled
 
     def unfinished(now: Progress):

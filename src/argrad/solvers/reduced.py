@@ -70,6 +70,15 @@ def hessian_on(
     return jax.vmap(lambda z: basis.restrict(push(basis.embed(z))))(eye)
 
 
+def factorise_on(matrix: Float[Array, "k k"], basis: Basis, dimension: Int[Array, ""]) -> Factor:
+    """The factor of EᵀHE on what the basis uses, and of a multiple of the identity across it."""
+    project, eye = jax.vmap(basis.project), jnp.eye(len(matrix), dtype=matrix.dtype)
+    matrix = project(project(matrix).T)
+    scale = jnp.sum(diagonal(matrix)) / jnp.maximum(dimension, 1)
+    matrix += jnp.where(scale > 0, scale, 1) * (eye - project(eye))
+    return factorise(matrix, jnp.abs(diagonal(matrix)))
+
+
 class Inverse(eqx.Module):
     """E (EᵀHE)⁻¹ Eᵀ on the directions of a piece and the identity across it: the inverse of the
     Hessian that the optimality conditions on the piece have (`conditions.OnPiece`).
@@ -165,12 +174,7 @@ def newton_step(
             matrix = hessian_on(along, y, basis, k)
             if term.curved:
                 matrix += hessian_on(lambda v: term.smooth(v, piece), y, basis, k)
-            project = jax.vmap(basis.project)
-            matrix = project(project(matrix).T)
-            across = jnp.eye(k, dtype=y.dtype) - project(jnp.eye(k, dtype=y.dtype))
-            scale = jnp.sum(diagonal(matrix)) / jnp.maximum(piece.dimension, 1)
-            matrix += jnp.where(scale > 0, scale, 1) * across
-            factor = factorise(matrix, jnp.abs(diagonal(matrix)))
+            factor = factorise_on(matrix, basis, dimension)
             p = basis.embed(basis.project(factor.substitute(-basis.restrict(residual))))
             packed = jnp.zeros(room, y.dtype).at[: k * k].set(factor.upper.ravel())
             return p, packed, factor.shift, factor.curvature

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Scalar
 from argrad.linalg.power_iteration import largest_eigenvalue
 from argrad.prox.pieces import Support
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate
+from argrad.solvers.proximal_gradient import accelerate, rounding
 from argrad.solvers.proximal_newton import margin_tolerance
 from argrad.solvers.reduced import by_size, hessian_on, sizes
 
@@ -90,7 +90,7 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
 
         target, lipschitz = by_size(d, wanted, branch, y, g, score)
         height = now.value + term.value(y)
-        allowed = height + 10 * eps * jnp.abs(height)
+        allowed = height + 10 * (rounding(now.value, g, y) + eps * jnp.abs(height))
 
         def look(alpha):
             trial = jnp.where(alpha == 1, target, y + alpha * (target - y))
