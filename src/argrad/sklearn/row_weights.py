@@ -11,7 +11,7 @@ arXiv:1803.09050; Franceschi et al. 2017, arXiv:1703.01785, section 5.1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -233,6 +233,12 @@ class RowFactors:
     def size(self) -> int:
         """s."""
         return sum(self.sizes)
+
+    def of(self, rows: np.ndarray | None) -> RowFactors:
+        """Those of the rows at some positions alone, or of all for None."""
+        if rows is None or self.numbers is None:
+            return self
+        return replace(self, numbers=self.numbers[rows])
 
     def centred(self, g: np.ndarray) -> np.ndarray:
         """v: each hyperparameter's numbers less their mean. This matrix is its own transpose."""

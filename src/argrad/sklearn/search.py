@@ -19,19 +19,15 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
+from argrad.sklearn.choice import descent_of
 from argrad.sklearn.combinations import Combination, combinations
-from argrad.sklearn.criteria.adaptive_criterion import AdaptiveCriterion
-from argrad.sklearn.criteria.criterion import Criterion, Evaluation
-from argrad.sklearn.criteria.gram_hessian import GramHessian
-from argrad.sklearn.criteria.margin_criterion import MarginCriterion
-from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP, SparseCriterion
-from argrad.sklearn.deciding.asked import Verdict, allowed, judge
-from argrad.sklearn.deciding.granularity import DOUBT, DOUBT_OF_CLASSES
-from argrad.sklearn.deciding.settled import Allowance, Settled, settle
+from argrad.sklearn.deciding.asked import Verdict, judge
+from argrad.sklearn.deciding.settled import Allowance, settle
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
 from argrad.sklearn.limits import Budget
 from argrad.sklearn.place import Place, find_place
+from argrad.sklearn.reporting.listener import Listener
 from argrad.sklearn.reporting.results import Record
 from argrad.sklearn.reporting.scoring import FoldScoring, scorers_of
 from argrad.sklearn.reporting.tasks import CallbackSupportMixin, Tasks, with_callbacks
@@ -44,14 +40,6 @@ from argrad.sklearn.rows.splits import make_splits
 from argrad.sklearn.running import Run
 from argrad.sklearn.space import Space
 from argrad.sklearn.trail import Branch, Trail
-from argrad.sklearn.upper import (
-    Upper,
-    levelled_descent,
-    newton_descent,
-    projected_descent,
-    scanned_descent,
-    shared_descent,
-)
 
 
 class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -97,7 +85,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         uses the first of them; without any, the estimator's own.
     tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
         None for 1e-8 with one hyperparameter (1e-10 of sparse models), 1e-4 with one a feature.
-    max_fits : the most fits of the model, all of them counted, as in `n_fits_`; None for as many
+    max_fits : the most fits of the model, all of them counted, as in `n_fits_` and
+        `n_fits_comparing_`; None for as many
         as 12 points take with one hyperparameter, 100 with one a feature. A decision on the
         granularity takes no more than half of them, and of the `timeout`.
     timeout : seconds after which no further point is begun; the first always is.
@@ -144,9 +133,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     bounds_ : dictionary from those columns to the bounds (low, high) of their numbers.
     choices_ : dictionary from discrete hyperparameters to the values of them that were searched.
     scorer_, multimetric_ : the scorers, as in scikit-learn.
-    n_fits_ : fits of the model, of which an adaptive one is two in one: k a point, 2 k with
-        `scoring`, the one on all rows, and those of the decision under `Auto`, or of the
-        comparison.
+    n_fits_ : fits of the model that led to the best estimator, of which an adaptive one is two in
+        one: k a point, 2 k with `scoring`, those of the decision under `Auto`, and the one on all
+        rows.
+    n_fits_comparing_ : fits of the comparison that `freedom_pays_` comes from, where there is one;
+        `max_fits` bounds both together.
     n_splits_ : k.
     started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
@@ -240,6 +231,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         limits = self.max_fits, self.timeout
         budget = Budget(*limits, begun, fits_each, int(bool(self.refit)), len(searches))
         scoring = FoldScoring(scorers, X, y, splits, routed.scorers, self.error_score, self.n_jobs)
+        listener = Listener(self.callback, self.verbose > 0, begun)
         self.scorer_ = scorers.as_attribute()
         trail, tasks, self.interrupted_ = Trail(), Tasks(self, X=X, y=y, weights=weights), False
         ended = False
@@ -249,7 +241,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
                     _left_out(searches[number:])
                     break
                 ended = self._search(
-                    number, combination, place, data, budget, scoring, trail, tasks
+                    number, combination, place, data, budget, scoring, trail, tasks, listener
                 )
                 if ended:
                     break
@@ -258,8 +250,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
                 raise
             self.interrupted_ = True
         tasks.end_search()
-        compared = self.nested and not (ended or self.interrupted_)
-        verdict = self._judged(trail, splits, budget, classes is not None) if compared else None
+        verdict = None
+        if self.nested and not (ended or self.interrupted_):
+            verdict = judge(trail, data, None if classes is None else y, budget, listener)
+        if verdict is not None:
+            self.interrupted_ = verdict.decision.interrupted
         self._report(trail, len(splits), verdict)
         if self.refit:
             task = tasks.begin_refit()
@@ -280,6 +275,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         scoring: FoldScoring,
         trail: Trail,
         tasks: Tasks,
+        listener: Listener,
     ) -> bool:
         """Search within a combination of discrete values; whether all searching is to end."""
         model, encoded = place.model.for_target(data.y)
@@ -290,8 +286,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
             return data.folds(place, encoded, chosen, rows)
 
         part = partial(budget.part, number, trail.fits)
-        listen = partial(self._listen_to_settling, trail.fits, budget.start)
-        allowance = Allowance.half_of(part(0, sys.maxsize), budget.fits_each, listen)
+        told = listener.between(trail.fits)
+        allowance = Allowance.half_of(part(0, sys.maxsize), budget.fits_each, told)
         strata = None if encoded.classes is None else data.y
         factors, on_rows = row_factors(place.weights, data.y, encoded.classes)
         settled = settle(
@@ -317,11 +313,10 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         trail.branches.append(Branch(record, settled, space, fit))
         # How many the searches after this one may take is known only when they come.
         tasks.begin_search(limits.evaluations if budget.parts == 1 else None)
-        run = Run(
-            settled.objective, limits, record, scoring, fit, tasks, self._listen, trail.fit_best
-        )
+        heard = listener.at_point
+        run = Run(settled.objective, limits, record, scoring, fit, tasks, heard, trail.fit_best)
         try:
-            ended = run.descend(self._upper(settled, space))
+            ended = run.descend(descent_of(settled, space, self.tol))
         except SolveError:
             last = number == budget.parts - 1
             if self.error_score == "raise" or (last and not trail.any_solved):
@@ -330,23 +325,6 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if settled.decision is not None and settled.decision.interrupted:
             self.interrupted_ = True
         return ended or settled.ended
-
-    def _judged(
-        self, trail: Trail, splits: list[Split], budget: Budget, classes: bool
-    ) -> Verdict | None:
-        """Whether several numbers that the user asked for pay; None if there are no such."""
-        listen = partial(self._listen_to_settling, trail.fits, budget.start)
-        doubt = DOUBT_OF_CLASSES if classes else DOUBT
-        left = None if self.max_fits is None else self.max_fits - trail.fits - bool(self.refit)
-        allowance = allowed(trail.fits, left, self.timeout, budget.start, listen)
-        verdict = judge(trail.best_branch, splits, doubt, allowance)
-        if verdict is None:
-            return None
-        self.interrupted_ = verdict.decision.interrupted
-        if self.verbose > 0:
-            print(verdict.decision.reason, flush=True)
-        verdict.warn()
-        return verdict
 
     def score(self, X: Any, y: Any = None, **metadata: Any) -> float:
         """The score of the best estimator: the first of `scoring`, else accuracy, R² or the like.
@@ -375,73 +353,16 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         if not number and self.error_score != "raise":
             raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
 
-    def _upper(self, settled: Settled, space: Space) -> Upper:
-        low, high = np.log(space.low), np.log(space.high)
-        start = np.clip(settled.start, low, high)
-        if settled.criterion.shared:
-            bounds = float(low[0]), float(high[0])
-            # A slope that jumps at kinks foretells less of what is left to gain.
-            tol = 1e-10 if isinstance(settled.criterion, SparseCriterion) else 1e-8
-            return shared_descent(*bounds, float(start[0]), self.tol or tol)
-        if isinstance(settled.criterion, MarginCriterion):  # no smoother than its kinks
-            points, again = [start + shift for shift in settled.shifts], settled.criterion.again()
-            if not points:
-                points, again = [start], None
-            tol = self.tol or (1e-4 if again is None else 1e-3)
-            return scanned_descent(low, high, points, tol, again)
-        known = settled.decision is not None
-        if isinstance(settled.criterion, SparseCriterion):
-            if settled.criterion.of_columns and not known:
-                return levelled_descent(low, high, start, self.tol or 1e-4)
-            return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
-        if isinstance(settled.criterion, AdaptiveCriterion):
-            return projected_descent(low, high, start, self.tol or 1e-4, FIRST_STEP)
-        penalties = isinstance(settled.criterion, Criterion) and not settled.criterion.factors.size
-        if not penalties or known:
-            return projected_descent(low, high, start, self.tol or 1e-4)
-        hessian = GramHessian.of(settled.criterion)
-        each = projected_descent if hessian is None else partial(newton_descent, hessian=hessian)
-        return levelled_descent(low, high, start, self.tol or 1e-4, each)
-
-    def _listen_to_settling(
-        self, fits: int, begun: float, trying: str, found: Evaluation, allowance: Allowance
-    ) -> Any:
-        """Tell of an evaluation before the first point, after `fits` of searches before."""
-        now = time.perf_counter()
-        told = {
-            "evaluation": 0,
-            "trying": trying,
-            "fits": fits + allowance.used,
-            "seconds": now - begun,
-            "seconds_left": max(allowance.deadline - now, 0.0),
-            "cv_loss": float(np.mean(found.split_losses)),
-            "gradient_norm": float(np.linalg.norm(found.gradient)),
-            "params": {},
-            "scores": {},
-        }
-        if self.verbose > 0 and allowance.first:
-            print(f"trying {trying}: {told['fits']} fits, {told['seconds']:.2f} s", flush=True)
-        return self.callback(told) if self.callback is not None else False
-
-    def _listen(self, told: dict[str, Any]) -> Any:
-        if self.verbose > 0:
-            print(
-                f"evaluation {told['evaluation']}: CV loss {told['cv_loss']:.6g}, gradient "
-                f"{told['gradient_norm']:.2g}, {told['fits']} fits, {told['seconds']:.2f} s, at "
-                f"most {told['seconds_left']:.2f} s left",
-                flush=True,
-            )
-        return self.callback(told) if self.callback is not None else False
-
     def _report(self, trail: Trail, n_splits: int, verdict: Verdict | None) -> None:
         for name in (
             "granularity_", "granularity_reason_", "prior_strength_", "granularity_results_",
-            "optimism_", "freedom_pays_",
+            "optimism_", "freedom_pays_", "n_fits_comparing_",
         ):  # fmt: skip
             self.__dict__.pop(name, None)  # that of an earlier fit
         record, decision = trail.best_branch.record, trail.best_branch.settled.decision
         if verdict is not None:
             decision, self.freedom_pays_ = verdict.decision, verdict.pays
+            self.n_fits_comparing_ = verdict.fits
         if decision is not None:
             self.granularity_ = decision.chosen.granularity
             self.granularity_reason_ = decision.reason
@@ -456,7 +377,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         self.history_ = trail.history()
         self.bounds_ = trail.bounds()
         self.choices_ = trail.choices()
-        self.n_fits_ = trail.fits + bool(self.refit) + (verdict.fits if verdict else 0)
+        self.n_fits_ = trail.fits + bool(self.refit)
         self.multimetric_ = isinstance(self.scorer_, dict) or record.several_scores
 
     def __sklearn_tags__(self):

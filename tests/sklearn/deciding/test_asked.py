@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold
 from sklearn.neural_network import MLPRegressor
 
 from argrad.sklearn import (
@@ -16,7 +17,9 @@ from argrad.sklearn import (
     SampleWeights,
     Shared,
 )
+from argrad.sklearn.deciding import asked
 from argrad.sklearn.deciding.asked import several
+from argrad.sklearn.deciding.settled import among, draw
 from argrad.sklearn.space import Space
 
 
@@ -52,16 +55,17 @@ def test_penalties_that_do_not_pay_are_warned_of_and_kept(capsys):
     with pytest.warns(UserWarning, match="per-feature does not pay: it loses .* nested=False"):
         search.fit(X, y)
     assert search.freedom_pays_ is False
-    assert search.granularity_reason_ in capsys.readouterr().out
+    assert 0 < search.n_fits_comparing_ <= max(5 * search.n_fits_, 400)
+    said = f"{search.granularity_reason_}: {search.n_fits_comparing_} fits"
+    assert capsys.readouterr().out.splitlines()[-1] == said
     silent = GradientSearchCV(Ridge(), params, nested=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         silent.fit(X, y)
     np.testing.assert_array_equal(silent.best_params_["alpha"], search.best_params_["alpha"])
     assert not hasattr(silent, "freedom_pays_")
-    assert silent.n_fits_ == 5 * len(silent.history_) + 1
-    compared = search.n_fits_ - silent.n_fits_
-    assert 0 < compared <= max(5 * silent.n_fits_, 400)
+    assert not hasattr(silent, "n_fits_comparing_")
+    assert search.n_fits_ == silent.n_fits_ == 5 * len(silent.history_) + 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -69,7 +73,7 @@ def test_limits_hold_and_nothing_is_said_of_one_number(rng):
     X, y = regression(rng)
     params = {"alpha": PerFeature(1e-4, 1e4)}
     search = GradientSearchCV(Ridge(), params, max_fits=31).fit(X, y)
-    assert search.n_fits_ <= 31
+    assert search.n_fits_ + search.n_fits_comparing_ <= 31
     assert search.freedom_pays_ is None
     assert search.granularity_reason_ == (
         "per-feature was not compared with shared: it ended before two folds had been left out"
@@ -82,7 +86,8 @@ def test_limits_hold_and_nothing_is_said_of_one_number(rng):
     listening = GradientSearchCV(Ridge(), params, callback=told.append).fit(X, y)
     assert told[-1]["evaluation"] == 0
     assert told[-1]["trying"].startswith("shared and per-feature, without fold ")
-    assert told[-1]["fits"] < listening.n_fits_
+    # All but the last fit, on all rows, which nobody is told of.
+    assert told[-1]["fits"] + 1 == listening.n_fits_ + listening.n_fits_comparing_
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -96,7 +101,34 @@ def test_weights_of_rows_stay_what_they_are(rng):
     both = {"C": PerClass(0.1, 1.0), "other": PerFeature(0.1, 1.0)}
     tied = several(Space(both, ["a", "b"], ["x", "y", "z"]), ["C"])
     np.testing.assert_array_equal(tied.tie, [0, 0, 0, 1, 2])
-    assert str(tied.candidate) == "per-class"
+    assert [str(way) for way in tied.ways] == ["per-class"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("weighed", [False, True])
+def test_many_rows_are_judged_by_a_part_of_them(monkeypatch, weighed):
+    """It comes to what a search of these rows alone would say, and says how many they are."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 12))
+    y = X[:, :2] @ [3.0, -4.0] + 20.0 * rng.normal(size=900)
+    params = {"alpha": PerFeature(1e-2, 1e6)}
+    if weighed:
+        params["sample_weight"] = SampleWeights(np.arange(900) % 2)
+    monkeypatch.setattr(asked, "affordable_rows_of_few", lambda numbers, condensed: 200)
+    search = GradientSearchCV(Ridge(), params, cv=3).fit(X, y)
+    assert search.granularity_reason_.endswith(" (judged on 200 of 900 rows)")
+    monkeypatch.undo()
+    drawn = draw(900, 200, None)
+    splits = among(list(KFold(3).split(X)), drawn)
+    if weighed:
+        params["sample_weight"] = SampleWeights(drawn % 2)
+    few = GradientSearchCV(Ridge(), params, cv=splits).fit(X[drawn], y[drawn])
+    assert search.freedom_pays_ == few.freedom_pays_
+    np.testing.assert_allclose(
+        search.granularity_results_["unseen_loss"],
+        few.granularity_results_["unseen_loss"],
+        rtol=0.02,
+    )
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

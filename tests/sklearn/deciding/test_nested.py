@@ -1,12 +1,14 @@
 """Several numbers against one, on criteria whose best numbers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.deciding.granularity import SHARED, BudgetError, Candidate, EndedError, Tuned
-from argrad.sklearn.deciding.nested import Several, compare
+from argrad.sklearn.deciding.nested import Several, can_win, compare
 
 FOLDS = np.arange(60).reshape(6, 10)
 SPLITS = [(np.setdiff1d(FOLDS, fold), fold) for fold in FOLDS]
@@ -31,7 +33,7 @@ def bowls(best):
 
 def several(size=3, tie=None):
     tie = np.zeros(size, dtype=int) if tie is None else tie
-    return Several(OWN, tie, np.full(size, -9.0), np.full(size, 9.0))
+    return Several(tie, {OWN: np.arange(size)}, np.full(size, -9.0), np.full(size, 9.0))
 
 
 def test_several_are_taken_where_every_fold_wants_the_same_ones(rng):
@@ -86,6 +88,45 @@ def test_what_was_found_is_not_tuned_again(rng):
     assert decision.log_values is found.log_values
     assert decision.results["cv_loss"][1] == 1.23
     assert told == ["shared", *(f"shared and per-layer, without fold {o}" for o in range(6))]
+
+
+def test_the_best_of_several_ways(rng):
+    """Where each pair wants numbers of its own, four numbers are no better than the two pairs."""
+    best = np.array([1.0, 1.0, -1.0, -1.0]) + 0.2 * rng.normal(size=(6, 4))
+    best -= best.mean(axis=0) - [1.0, 1.0, -1.0, -1.0]
+    pairs = Candidate("grouped", 0.0)
+    ways = replace(several(4), ways={pairs: np.array([0, 0, 1, 1]), OWN: np.arange(4)})
+    decision = compare(bowls(best), SPLITS, ways, np.zeros(4), 0.5)
+    assert list(decision.results["candidate"]) == ["shared", "grouped", "per-layer"]
+    assert decision.chosen == pairs
+    np.testing.assert_allclose(decision.log_values, [1, 1, -1, -1], atol=0.1)
+
+
+def test_folds_that_cannot_change_it_are_not_looked_at(rng):
+    """Two losses of six folds leave √((6 − 2) · 5 / 2) = 3.16 standard errors at most."""
+    best = np.zeros((6, 2))
+    best[:, 0], best[:, 1] = [-3.0, 3.0, 1.0, 1.0, 1.0, 1.0], [3.0, -3.0, -1.0, -1.0, -1.0, -1.0]
+    told = []
+    decision = compare(bowls(best), SPLITS, several(2), np.zeros(2), 3.2, trying=told.append)
+    assert decision.chosen == SHARED
+    assert told[-1] == "shared and per-layer, without fold 1"
+    told.clear()
+    compare(bowls(best), SPLITS, several(2), np.zeros(2), 0.5, trying=told.append)
+    assert told[-1] == "shared and per-layer, without fold 5"
+
+
+@pytest.mark.parametrize("doubt", [0.5, 1.5, 3.0])
+def test_whether_it_can_be_won_is_what_a_search_finds(rng, doubt):
+    """The most standard errors by any gains on the other folds, all alike or not."""
+    for known in (1, 2, 3, 4, 5):
+        gains = rng.normal(size=known)
+        rest = rng.exponential(size=(20000, 5 - known)) * 10.0 ** rng.uniform(-2, 4, (20000, 1))
+        alike = np.repeat(np.geomspace(1e-3, 1e9, 20000)[:, None], 5 - known, axis=1)
+        every = np.hstack([np.tile(gains, (40000, 1)), np.vstack([rest, alike])])
+        errors = every.mean(axis=1) / (every.std(axis=1, ddof=1) / np.sqrt(5))
+        most = float(errors.max())
+        if abs(most - doubt) > 0.01:
+            assert can_win(gains, 5, doubt) == (most > doubt)
 
 
 def test_a_thousandth_of_the_cv_loss_is_nothing(rng):

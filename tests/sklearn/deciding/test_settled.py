@@ -150,7 +150,7 @@ def test_groups_and_classes_are_compared_where_columns_cost_too_much(rng, noisy,
     found = GradientSearchCV(LogisticRegression(), cv=3).fit(X[:, :3], several)
     assert found.granularity_ in ("shared", "per-class")
     assert set(found.granularity_results_["candidate"]) <= {"shared", "per-class"}
-    monkeypatch.setattr(settled, "affordable_rows_of_ties", lambda p: 0)
+    monkeypatch.setattr(settled, "affordable_rows_of_few", lambda p, one: 0)
     found = GradientSearchCV(Ridge(), {"alpha": Auto(groups=groups)}).fit(X, y)
     assert found.granularity_results_.empty
     assert "too many to compare" in found.granularity_reason_

@@ -104,7 +104,7 @@ class Criterion:
         each = [_weighed(fold, self.model, i) for i, fold in enumerate(self.folds.each)]
         self._start = np.stack([self._begin(fold) for fold in each])
         folds = replace(self.folds, each=each)
-        if self.model.squares and not self.factors.size:
+        if self.condensed:
             folds = condense(folds)
         self._natural = _natural_log_penalty(folds, self.model)
         self._many = None if self.factors.size else ManyRows.of(self.model, folds)
@@ -130,6 +130,16 @@ class Criterion:
     def size(self) -> int:
         """s, the number of hyperparameters."""
         return self._penalties + self.factors.size
+
+    @property
+    def coefficients(self) -> int:
+        """How many of them are penalised, d times the outputs of the model."""
+        return self._number.size
+
+    @property
+    def condensed(self) -> bool:
+        """Whether rows are read only once, as there are sums of squares alone."""
+        return self.model.squares and not self.factors.size
 
     @property
     def many_rows(self) -> bool:

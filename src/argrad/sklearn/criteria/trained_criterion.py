@@ -92,6 +92,11 @@ class TrainedCriterion:
         """s, the number of hyperparameters."""
         return self.space.size
 
+    @property
+    def weights(self) -> int:
+        """How many numbers are trained."""
+        return self._start.size
+
     def start(self) -> np.ndarray:
         """Where to begin, h (s,): as the model says, or between the bounds."""
         numbers, each = self.space.parts(np.arange(self.size)), []

@@ -5,19 +5,32 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.granularity import SHARED, Candidate, Decision, Tuned
+from argrad.sklearn.criteria.criterion import Criterion, Evaluation
+from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
+from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
+from argrad.sklearn.deciding.auto import affordable_rows_of_few, affordable_rows_of_sparse
+from argrad.sklearn.deciding.granularity import (
+    DOUBT,
+    DOUBT_OF_CLASSES,
+    SHARED,
+    Candidate,
+    Decision,
+    Tuned,
+)
 from argrad.sklearn.deciding.nested import Several, compare
-from argrad.sklearn.deciding.settled import Allowance
+from argrad.sklearn.deciding.settled import Allowance, among, draw, shift_of
+from argrad.sklearn.families import AnyCriterion
 from argrad.sklearn.hyperparameters import Grouped, PerClass, PerEntry, PerFeature, PerLayer
+from argrad.sklearn.limits import Budget
+from argrad.sklearn.reporting.listener import Listener
+from argrad.sklearn.rows.data import Data
 from argrad.sklearn.rows.folds import Split
 from argrad.sklearn.space import Space
-from argrad.sklearn.trail import Branch
+from argrad.sklearn.trail import Trail
 
 # The most fits that a comparison may take: so many times those of the search, or so many, whichever
 # are more.
@@ -72,45 +85,76 @@ def several(space: Space, penalties: Sequence[str]) -> Several | None:
         group = int(tie[part].max()) + 1
     if not granularities:
         return None
-    low, high = np.log(space.low), np.log(space.high)
-    return Several(Candidate(" and ".join(granularities), 0.0), tie, low, high)
-
-
-def allowed(
-    fits: int, left: int | None, timeout: float | None, start: float, listen: Any
-) -> Allowance:
-    """What a comparison may take after a search of so many `fits`, with `left` of `max_fits`.
-
-    `start` is when the search began, and `listen` that of the allowance.
-    """
-    most = max(_TIMES * fits, _LEAST)
-    deadline = np.inf if timeout is None else start + timeout
-    return Allowance(most if left is None else min(most, left), deadline, listen)
+    way = {Candidate(" and ".join(granularities), 0.0): np.arange(space.size)}
+    return Several(tie, way, np.log(space.low), np.log(space.high))
 
 
 def judge(
-    branch: Branch, splits: Sequence[Split], doubt: float, allowance: Allowance
+    trail: Trail, data: Data, strata: np.ndarray | None, budget: Budget, listener: Listener
 ) -> Verdict | None:
     """Compare the best point of a search with one number, see `compare`.
 
-    None where it was for one number, or `Auto` had decided.
+    Where all rows would cost too much that is done on a part of them, drawn in proportion to the
+    classes `strata` (n,). None where the search was for one number, or `Auto` had decided.
     """
+    branch, splits = trail.best_branch, data.splits
     settled, best, over = branch.settled, branch.record.best, branch.settled.over
     asked = several(branch.space, list(settled.place.searched))
     if over is None or asked is None:
         return None
+    allowance = _allowance(trail.fits, budget, listener)
+    n = len(data.y)
+    rows, start = min(rows_to_compare(settled.criterion), n), best.log_values
+    way = next(iter(asked.ways))
+    found: Tuned | None = Tuned(way, start, float(best.split_losses.mean()))
+    drawn = None
+    if rows < n:
+        drawn = draw(n, rows, strata)
+        splits, found = among(splits, drawn), None
+        shift = shift_of(settled.criterion, rows / n)
+        start = start - shift
+        asked = replace(asked, low=asked.low - shift, high=asked.high - shift)
 
     def criterion_for(some: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
-        return allowance.spend(settled.objective if some is splits else over(some), len(some))
+        known = drawn is None and some is splits
+        objective = settled.objective if known else over(some, drawn)
+        return allowance.spend(objective, len(some))
 
-    found = Tuned(asked.candidate, best.log_values, float(best.split_losses.mean()))
+    doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
     told = allowance.begin
-    decision = compare(criterion_for, splits, asked, best.log_values, doubt, found, told)
+    decision = compare(criterion_for, splits, asked, start, doubt, found, told, rows / n)
     known = not decision.results.empty
-    pays = decision.chosen == asked.candidate if known else None
-    reason = _in_words(decision.results, str(asked.candidate), pays, decision.reason)
-    decision = replace(decision, chosen=asked.candidate, reason=reason)
-    return Verdict(pays, decision, allowance.used)
+    pays = decision.chosen == way if known else None
+    reason = _in_words(decision.results, str(way), pays, decision.reason)
+    if drawn is not None:
+        reason += f" (judged on {rows} of {n} rows)"
+    verdict = Verdict(pays, replace(decision, chosen=way, reason=reason), allowance.used)
+    listener.say(f"{reason}: {verdict.fits} fits")
+    verdict.warn()
+    return verdict
+
+
+def rows_to_compare(criterion: AnyCriterion) -> int:
+    """How many rows a comparison by this criterion may look at."""
+    columns = len(criterion.folds.features)
+    if isinstance(criterion, SparseCriterion):
+        return affordable_rows_of_sparse(columns)
+    numbers, condensed = columns, False
+    if isinstance(criterion, Criterion):
+        numbers, condensed = criterion.coefficients, criterion.condensed
+    elif isinstance(criterion, TrainedCriterion):
+        numbers = criterion.weights
+    # Of what the user wants at least as much is looked at as can tell the two apart.
+    return max(affordable_rows_of_few(numbers, condensed), -(-numbers // 2))
+
+
+def _allowance(fits: int, budget: Budget, listener: Listener) -> Allowance:
+    """What a comparison may take after a search of so many `fits`."""
+    most = max(_TIMES * fits, _LEAST)
+    if budget.max_fits is not None:
+        most = min(most, budget.max_fits - fits - budget.fits_after)
+    deadline = np.inf if budget.timeout is None else budget.start + budget.timeout
+    return Allowance(most, deadline, listener.between(fits))
 
 
 def _in_words(results: pd.DataFrame, name: str, pays: bool | None, reason: str) -> str:

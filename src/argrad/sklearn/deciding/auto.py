@@ -24,9 +24,9 @@ _RATIO = 1e5
 # Entries of a design up to which a decision, some 500 evaluations, takes about half a minute; and
 # rows times columns squared, where a few passes over all rows are all that is needed.
 _ENTRIES, _SQUARES = 160_000, 300_000_000
-# Of a comparison of groups or classes alone, some 100 evaluations: coefficients squared times rows
-# and twice the coefficients, which forming and inverting Hessians takes.
-_PRODUCTS = 1_000_000_000
+# Of a comparison of one number with few, which takes a fifth of the evaluations: coefficients
+# squared times rows and twice the coefficients, which forming and inverting Hessians takes.
+_FIFTH, _PRODUCTS = 5, 800_000_000
 # Of sparse models, whose evaluations read the columns of small supports.
 _SPARSE = 4_000_000
 
@@ -129,18 +129,20 @@ def affordable_rows(coefficients: int, condensed: bool) -> int:
     return _SQUARES // p**2 if condensed else _ENTRIES // p
 
 
-def affordable_rows_of_ties(coefficients: int) -> int:
-    """How many rows a decision between one number and one a group or class may look at, or none.
+def affordable_rows_of_few(coefficients: int, condensed: bool) -> int:
+    """How many rows a comparison of one number with few, some 50 evaluations, may look at.
 
-    Between so few numbers half a row a coefficient is enough to tell.
+    Between so few half a row a coefficient is enough to tell; where even that costs too much, none.
 
-    >>> affordable_rows_of_ties(640), affordable_rows_of_ties(2000)
-    (1161, 0)
+    >>> affordable_rows_of_few(640, False), affordable_rows_of_few(2000, False)
+    (673, 0)
     """
-    rows = _PRODUCTS // coefficients**2 - 2 * coefficients
-    return rows if 2 * rows >= coefficients else 0
+    p = coefficients
+    rows = _SQUARES // p**2 if condensed else _FIFTH * _ENTRIES // p
+    rows = min(rows, _PRODUCTS // p**2 - 2 * p)
+    return rows if 2 * rows >= p else 0
 
 
-def affordable_entries(columns: int, rows: int) -> int:
-    """How many of the rows a decision on a sparse model may look at: all, or none."""
-    return rows if columns * rows <= _SPARSE else 0
+def affordable_rows_of_sparse(columns: int) -> int:
+    """How many rows of so many columns a comparison for a sparse model may look at."""
+    return _SPARSE // columns

@@ -1,12 +1,12 @@
-"""Several numbers or one: judged on folds that neither was tuned on.
+"""One number or several: judged on folds that neither was tuned on.
 
-Nested cross-validation (Varma and Simon 2006, BMC Bioinformatics 7:91) of two ways, for any
+Nested cross-validation (Varma and Simon 2006, BMC Bioinformatics 7:91) of few ways, for any
 criterion; `argrad.sklearn.deciding.granularity` compares more of them, for penalties of columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -47,29 +47,51 @@ class Several:
     """Logarithms h (s,) between `low` and `high` (s,), and which of them could be one number.
 
     `tie` (s,) holds for each the number, from 0, of the group that it would share one with;
-    `candidate` says what they are called where they do not.
+    `ways` are the candidates with more numbers, each with the groups (s,) that it has instead.
     """
 
-    candidate: Candidate
     tie: np.ndarray
+    ways: Mapping[Candidate, np.ndarray]
     low: np.ndarray
     high: np.ndarray
 
-    def each(self, criterion: Objective, start: np.ndarray) -> Tuned:
-        """Every number tuned by itself, from h = `start` (s,) on."""
-        return self._tuned(self.candidate, np.arange(len(start)), criterion, start, FIRST)
+    def tuned(self, way: Candidate, criterion: Objective, start: np.ndarray) -> Tuned:
+        """The numbers of a way tuned from the means of `start` (s,) on; h (s,) as it then is."""
+        return self._lowest(way, self.ways[way], criterion, start, FIRST)
 
     def shared(self, criterion: Objective, start: np.ndarray, first: float) -> Tuned:
-        """One number a group, tuned from the means of `start` (s,) on; h (s,) as it then is."""
-        return self._tuned(SHARED, self.tie, criterion, start, first)
+        """One number a group of `tie`, from there, with a first step of the length `first`."""
+        return self._lowest(SHARED, self.tie, criterion, start, first)
 
-    def _tuned(self, candidate, tie, criterion, start, first) -> Tuned:
-        count = np.bincount(tie)
-        low, high, g = (np.bincount(tie, h) / count for h in (self.low, self.high, start))
+    def _lowest(self, candidate, groups, criterion, start, first) -> Tuned:
+        count = np.bincount(groups)
+        low, high, g = (np.bincount(groups, h) / count for h in (self.low, self.high, start))
         points = projected_descent(low, high, g, _TOL, first)
-        solved = islice(evaluations(points, Tied(criterion, tie)), _LONGEST)
+        solved = islice(evaluations(points, Tied(criterion, groups)), _LONGEST)
         found = min(solved, key=lambda each: each.value)
-        return Tuned(candidate, found.log_values[tie], float(found.split_losses.mean()))
+        return Tuned(candidate, found.log_values[groups], float(found.split_losses.mean()))
+
+
+def can_win(gains: Sequence[float], folds: int, doubt: float) -> bool:
+    """Whether gains on some of the `folds` leave a mean of more than `doubt` standard errors open.
+
+    The mean of all gains over its standard error grows with the cosine c between them and
+    (1, ..., 1), being c √(k − 1) / √(1 − c²) for k folds; and c is largest where those that are
+    not known are alike, Σ g² / Σ g if that is positive, else beyond all bounds.
+
+    >>> can_win([0.1, 0.2], 5, 3.0), can_win([-0.1, -0.2], 5, 3.0), can_win([-0.1, -0.2], 5, 0.5)
+    (True, False, True)
+    """
+    g, rest = np.asarray(gains, dtype=float), folds - len(gains)
+    if not g.any():
+        return rest > 0
+    total, squares = g.sum(), g @ g
+    if total > 0:  # Cauchy and Schwarz, with r of them at Σ g² / Σ g
+        cosine = np.sqrt((total**2 / squares + rest) / folds)
+    else:
+        cosine = np.sqrt(rest / folds) if rest else total / np.sqrt(squares * folds)
+    cosine = min(float(cosine), 1.0)
+    return cosine * np.sqrt(folds - 1) > doubt * np.sqrt(1.0 - cosine**2)
 
 
 def compare(
@@ -80,20 +102,22 @@ def compare(
     doubt: float,
     found: Tuned | None = None,
     trying: Trying = lambda what: None,
+    part: float = 1.0,
 ) -> Decision:
     """Choose between one number and several by the folds that their tuning has not seen.
 
     `criterion_for` makes the criterion in h (s,) of some splits. On all of them the one number is
-    tuned from `start` (s,) on, and the several from there, unless it is known what was `found` for
-    them. Then, for each fold, both are tuned on the others, less its rows, and measured on it.
-    `doubt` is that of `granularity.choose`, and `trying` is told what is tuned next.
+    tuned from `start` (s,) on, and every way from there, but for one that is known to have been
+    `found`. Then, for each fold, they are tuned on the others, less its rows, and measured on it;
+    when no way has a chance left to be chosen the other folds are not looked at. `doubt` is that
+    of `granularity.choose`, `part` that of all rows which the splits are made of, and `trying` is
+    told what is tuned next.
 
-    Where several lower even the CV loss by less than a thousandth there is nothing to compare. It
-    ends early on Ctrl-C, or when a criterion raises `BudgetError` or `EndedError`, with what is
-    known of the folds that are done. With less than two of them, with one split or more than 20,
-    and where a fold has no solution, nothing is known, and one number is chosen.
+    Ways that lower even the CV loss by less than a thousandth, or would on all rows, are not
+    compared. It ends early on Ctrl-C, or when a criterion raises `BudgetError` or `EndedError`,
+    with what is known of the folds that are done. With less than two of them, with one split or
+    more than 20, and where a fold has no solution, nothing is known, and one number is chosen.
     """
-    name = str(several.candidate)
     inner = [restricted(splits, train) for train, _ in splits]
     left_out = [o for o, others in enumerate(inner) if others]
     tuned: list[Tuned] = []
@@ -104,13 +128,18 @@ def compare(
         whole = criterion_for(splits)
         trying(str(SHARED))
         tuned.append(several.shared(whole, start, FIRST))
-        if found is None:
-            trying(name)
-        tuned.append(found or several.each(whole, tuned[0].log_values))
-        if tuned[0].cv_loss - tuned[1].cv_loss < NEGLIGIBLE * tuned[0].cv_loss:
+        for way in several.ways:
+            if found is not None and way == found.candidate:
+                tuned.append(found)
+                continue
+            trying(str(way))
+            tuned.append(several.tuned(way, whole, tuned[0].log_values))
+        one = tuned[0]
+        tuned = [one, *(each for each in tuned[1:] if _gain(one, each) * part >= NEGLIGIBLE)]
+        if len(tuned) == 1:
             stopped = (
-                f"{name} lowers even the CV loss, of {tuned[0].cv_loss:.4g}, by less than a "
-                "thousandth"
+                f"{' or '.join(map(str, several.ways))} lowers even the CV loss, of "
+                f"{one.cv_loss:.4g}, by less than a thousandth"
             )
             left_out = []
         elif len(left_out) < 2:
@@ -119,12 +148,16 @@ def compare(
         elif len(left_out) > _MOST_FOLDS:
             stopped = f"of {len(left_out)} folds not every one is left out"
             left_out = []
+        ways = [each.candidate for each in tuned[1:]]
         for o in left_out:
-            trying(f"{SHARED} and {name}, without fold {o}")
+            trying(f"{' and '.join(map(str, [SHARED, *ways]))}, without fold {o}")
             others = criterion_for(inner[o])
-            one = several.shared(others, tuned[0].log_values, _NEAR)
-            own = several.each(others, one.log_values)
-            unseen.append([whole(way.log_values).split_losses[o] for way in (one, own)])
+            level = several.shared(others, one.log_values, _NEAR)
+            each = [level, *(several.tuned(way, others, level.log_values) for way in ways)]
+            unseen.append([whole(way.log_values).split_losses[o] for way in each])
+            gains = [[losses[0] - losses[1 + w] for losses in unseen] for w in range(len(ways))]
+            if len(unseen) > 1 and not any(can_win(g, len(left_out), doubt) for g in gains):
+                break
     except BudgetError:
         pass
     except SolveError as error:
@@ -140,3 +173,8 @@ def compare(
     losses = np.array(unseen).T
     stages = [Stage(way, loss) for way, loss in zip(tuned, losses, strict=True)]
     return concluded(stages, stopped, doubt, interrupted, ended)
+
+
+def _gain(one: Tuned, other: Tuned) -> float:
+    """The part of the CV loss of one number that another way is without."""
+    return (one.cv_loss - other.cv_loss) / one.cv_loss

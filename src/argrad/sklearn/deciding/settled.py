@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,17 +18,20 @@ from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP
 from argrad.sklearn.deciding.auto import (
     Auto,
     PerCoefficient,
-    affordable_entries,
     affordable_rows,
-    affordable_rows_of_ties,
+    affordable_rows_of_few,
+    affordable_rows_of_sparse,
 )
 from argrad.sklearn.deciding.descending import evaluations
 from argrad.sklearn.deciding.granularity import (
     ADAPTIVE,
     DOUBT,
     DOUBT_OF_CLASSES,
+    GROUPED,
+    PER_CLASS,
     SHARED,
     STRENGTHS,
+    Box,
     BudgetError,
     Decision,
     EndedError,
@@ -37,6 +41,7 @@ from argrad.sklearn.deciding.granularity import (
     sparse_strengths,
     undecided,
 )
+from argrad.sklearn.deciding.nested import Several, compare
 from argrad.sklearn.deciding.prior import WithPrior
 from argrad.sklearn.families import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, PerFeature, Shared
@@ -109,8 +114,9 @@ class Settled:
     `objective` is the criterion, with a prior where the decision was for one. `decision` is None
     where the user had left nothing to decide; to settle it took `fits` of the model, and `ended`
     is whether Ctrl-C or a callback wanted no more of it. `shifts` of the start are points to be
-    looked at before a descent from the best of them. `over(splits)` is the same objective over
-    other splits, where the user had decided.
+    looked at before a descent from the best of them. `over(splits, rows)` is the same objective
+    over other splits, of all rows for None or of those at some positions, where the user had
+    decided.
     """
 
     place: Place
@@ -121,7 +127,7 @@ class Settled:
     fits: int = 0
     ended: bool = False
     shifts: Sequence[np.ndarray] = ()
-    over: Callable[[Sequence[Split]], Callable[[np.ndarray], Evaluation]] | None = None
+    over: Callable[..., Callable[[np.ndarray], Evaluation]] | None = None
 
 
 def settle(
@@ -164,9 +170,12 @@ def settle(
             return _of_several(place, model, folds, outputs, stack)
     elif not isinstance(place.hyperparameter, Auto):
 
-        def over(some: Sequence[Split]) -> Callable[[np.ndarray], Evaluation]:
-            criterion = linear_criterion(model, stack(some), place.hyperparameter, factors)
-            return with_row_prior(criterion, factors)
+        def over(
+            some: Sequence[Split], rows: np.ndarray | None
+        ) -> Callable[[np.ndarray], Evaluation]:
+            ours = factors.of(rows)
+            criterion = linear_criterion(model, stack(some, rows), place.hyperparameter, ours)
+            return with_row_prior(criterion, ours)
 
         criterion = linear_criterion(model, folds, place.hyperparameter, factors)
         start = begin(criterion, place.hyperparameter)
@@ -213,8 +222,8 @@ def _of_several(
     }
     shifts = criterion.shifts() if isinstance(criterion, MarginCriterion) else ()
 
-    def over(some: Sequence[Split]) -> AnyCriterion:
-        return criterion_of(model, stack(some), space)
+    def over(some: Sequence[Split], rows: np.ndarray | None) -> AnyCriterion:
+        return criterion_of(model, stack(some, rows), space)
 
     place = replace(place, tuned=ranges)
     return Settled(place, criterion, criterion, start, shifts=shifts, over=over)
@@ -226,10 +235,9 @@ def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
     rows = max(int(_PART * n), _EACH * len(criterion.folds.features))
     if rows >= n:
         return criterion.start()
-    drawn = _drawn(n, rows, strata)
-    few = Criterion(criterion.model, stack(_among(splits, drawn), drawn), hyperparameter)
-    # A penalty of a sum over rows keeps its size, one of a mean shrinks as rows are added.
-    shift = criterion.model.sign * np.log(rows / n) if criterion.model.averaged else 0.0
+    drawn = draw(n, rows, strata)
+    few = Criterion(criterion.model, stack(among(splits, drawn), drawn), hyperparameter)
+    shift = shift_of(criterion, rows / n)
     low, high = np.log(hyperparameter.low), np.log(hyperparameter.high)
     start = float(np.clip(few.start()[0], low, high))
     upper = shared_descent(low - shift, high - shift, start, _TOL)
@@ -255,16 +263,27 @@ def _count(splits: Sequence[Split]) -> int:
     return 1 + max(int(part.max()) for split in splits for part in split)
 
 
-def _drawn(n: int, rows: int, strata: np.ndarray | None) -> np.ndarray:
+def shift_of(criterion: AnyCriterion, part: float) -> float:
+    """What is added to log penalties that suit a part of the rows, for all of them.
+
+    A penalty of a sum over rows keeps its size, one of a mean shrinks as rows are added.
+    """
+    if isinstance(criterion, Criterion) and criterion.model.averaged:
+        return criterion.model.sign * math.log(part)
+    return 0.0
+
+
+def draw(n: int, rows: int, strata: np.ndarray | None) -> np.ndarray:
+    """The positions of so many of n rows, in proportion to the classes `strata` (n,)."""
     return np.sort(
         resample(np.arange(n), replace=False, n_samples=rows, stratify=strata, random_state=0)
     )
 
 
-def _among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
+def among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
     """The splits among the rows `drawn`, by positions in these."""
-    among = restricted(splits, drawn)
-    return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in among]
+    kept = restricted(splits, drawn)
+    return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in kept]
 
 
 def _decided(auto, model, make, folds, stack, splits, strata, allowance):
@@ -277,19 +296,22 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
     n = _count(splits)
     sparse = isinstance(model, SparseModel)
     number = len(folds.features) * (1 if sparse else model.outputs(targets))
-    rows = affordable_entries(number, n) if sparse else affordable_rows(number, model.squares)
     box = auto.box(one_each(folds).start())
-    strengths = sparse_strengths(number) if sparse else STRENGTHS
     groups = auto.numbers(folds.features)
-    if rows == 0 and not sparse and (targets > 1 or groups is not None):
-        rows, strengths = affordable_rows_of_ties(number), ()  # no penalties of columns, then
+    few = None
+    if sparse:
+        rows = n if affordable_rows_of_sparse(number) >= n else 0
+    else:
+        rows = affordable_rows(number, model.squares)
+        if rows == 0 and (targets > 1 or groups is not None):  # no penalties of columns, then
+            rows, few = affordable_rows_of_few(number, model.squares), _few(box, targets, groups)
     if rows == 0:
         why = f"{number} coefficients are too many to compare what else there is within a minute"
         return undecided(box, why), auto.decided(SHARED, box)
     drawn = None
     if rows < n:
-        drawn = _drawn(n, rows, strata)
-        splits = _among(splits, drawn)
+        drawn = draw(n, rows, strata)
+        splits = among(splits, drawn)
 
     def spending(chosen: Sequence[Split]) -> Objectives:
         all_of_it = chosen is splits and drawn is None
@@ -305,5 +327,24 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
     part = min(1.0, rows / n)
     doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
     told = allowance.begin
-    decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
+    if few is not None:
+        level = np.full(len(box.start), box.start.mean())
+        decision = compare(
+            lambda chosen: spending(chosen).each, splits, few, level, doubt, None, told, part
+        )
+    else:
+        strengths = sparse_strengths(number) if sparse else STRENGTHS
+        decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
     return decision, auto.decided(decision.chosen, box)
+
+
+def _few(box: Box, targets: int, groups: np.ndarray | None) -> Several:
+    """One number, one a group, one a class: for log penalties (d m,) of m targets."""
+    numbers = np.arange(len(box.start))
+    ways = {}
+    if groups is not None:
+        ways[GROUPED] = groups[numbers // targets]
+    if targets > 1:
+        ways[PER_CLASS] = numbers % targets
+    bounds = np.full(len(numbers), box.low), np.full(len(numbers), box.high)
+    return Several(np.zeros(len(numbers), dtype=int), ways, *bounds)

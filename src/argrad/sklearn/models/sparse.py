@@ -42,9 +42,7 @@ class SparseModel(Tunable):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What validation rows lose, and its first two derivatives in z: all of shape (v,)."""
 
-    def fit(
-        self, final: Any, values: dict[str, Any], X: Any, y: np.ndarray, weights: Any
-    ) -> None:
+    def fit(self, final: Any, values: dict[str, Any], X: Any, y: np.ndarray, weights: Any) -> None:
         """Fit the estimator `final` with hyperparameters at `values`, as it fits itself.
 
         Of one penalty a column it knows a single one on scaled columns: for s_j = p̄ / p_j and
