@@ -81,7 +81,7 @@ def candidate(
     def unfinished(carry):
         _, _, now, before, steps = carry[:5]
         error = now.error(held)
-        return (error > eps**0.9) & (error < 0.5 * before) & (steps < _REFINEMENTS)
+        return (error > rounding) & (error < 0.5 * before) & (steps < _REFINEMENTS)
 
     def refine(carry):
         y, l, now, _, steps, _ = carry
@@ -98,6 +98,7 @@ def candidate(
         return y[0], l[0], Residual(*now), before, steps + 1, jnp.linalg.norm(dy)
 
     eps = float(jnp.finfo(y.dtype).eps)
+    rounding = 4 * eps**0.9  # less would refine a whole batch for the worst of its programs
     infinite, unknown = (jnp.full((), value, y.dtype) for value in (jnp.inf, jnp.nan))
     now = residual(form.program, units, y, l)
     carry = (y, l, now, infinite, jnp.array(0), unknown)
