@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_one_penalty_per_feature_alone(run, houses):
     assert [search["name"] for search in content["searches"]] == ["gradient"]
     assert content["recommended"]["granularity"] == "per-feature"
     assert len(content["recommended"]["params"]["model__alpha"]) == 7
+    search = content["searches"][0]
+    assert search["pays"] in (True, False)
+    assert re.match("per-feature (pays|may not pay|does not pay): it loses ", search["verdict"])
+    assert "nested" not in result.stderr  # what to write in Python is no help here
 
 
 def test_options_reach_the_search(run, houses):
@@ -183,6 +188,17 @@ def test_the_decision_is_shown_with_both_losses_and_the_optimism(run, houses):
     for candidate in decided["candidates"]:
         difference = candidate["unseen_loss"] - candidate["cv_loss"]
         assert f"{difference:+.4g}" in result.stdout
+
+
+def test_whether_penalties_that_were_asked_for_pay_is_shown(run, houses):
+    result = run(
+        "tune", houses, "--target", "price", "--granularity", "grouped", "--no-compare",
+        "--groups", "size=area", "--groups", "rest=age,zone,sold", "--cv", "3", *OUTPUT,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    search = json.loads(Path("out", "result.json").read_text())["searches"][0]
+    assert f"Whether more than one penalty pays: {search['verdict']}." in result.stdout
+    assert search["verdict"].startswith("grouped ")
 
 
 def test_counts_with_weights_and_groups_are_tuned_and_predicted(run, houses):

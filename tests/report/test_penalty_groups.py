@@ -51,8 +51,10 @@ def test_one_penalty_a_group_is_tuned_and_told_by_name(frame, tmp_path):
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
 
-def test_groups_are_a_candidate_of_the_decision(frame):
-    groups = {"signal": ["a", "b"], "rest": ["c", "d", "zone"]}
+def test_groups_are_a_candidate_of_the_decision(frame, rng):
+    noise = pd.DataFrame(rng.normal(size=(90, 25)), columns=[f"noise{j}" for j in range(25)])
+    groups = {"signal": ["a", "b"], "rest": ["c", "d", "zone", *noise.columns]}
+    frame = frame.join(noise)
     result = tune_table(frame, "y", groups=groups, folds=3, compare=False)
     assert result.decided is not None
     assert "grouped" in set(result.decided.candidates["candidate"])

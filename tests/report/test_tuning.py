@@ -32,6 +32,12 @@ def test_regression_is_tuned_with_one_penalty_per_feature(diabetes_result):
     gradient, grid = diabetes_result.outcomes[:2]
     assert np.shape(gradient.params["model__alpha"]) == (10,)
     assert gradient.cv_loss <= grid.cv_loss
+    # The comparison with a shared penalty is no part of what the search took.
+    assert gradient.fits == gradient.history["fits"].iloc[-1] + 1
+    assert gradient.pays in (True, False)
+    assert gradient.verdict.startswith("per-feature ")
+    assert grid.verdict is None
+    assert gradient.candidates is None
     problem = diabetes_result.problem
     predicted = gradient.estimator.predict(problem.X_test)
     assert gradient.test_loss == pytest.approx(mean_squared_error(problem.y_test, predicted))

@@ -41,6 +41,9 @@ def print_comparison(result: TuneResult, content: dict[str, Any], console: Conso
     )
     for note in result.notes:
         say(f"Note: {escape(note)}.")
+    for outcome in result.outcomes:
+        if outcome.verdict is not None:
+            say(f"Whether more than one penalty pays: {escape(outcome.verdict)}.")
     if result.decided is not None:
         _print_decision(result.decided, result.problem.loss_name, console)
     best = content["recommended"]

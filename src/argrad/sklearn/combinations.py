@@ -6,6 +6,7 @@ They are given as lists of values, as `GridSearchCV` takes them.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,3 +92,13 @@ def _combination(estimator: Any, values: dict[str, Any], rest: Any) -> Combinati
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(estimator).__name__} does not take {values!r}: {error}") from error
     return Combination(values, made, rest)
+
+
+def warn_left_out(searches: Sequence[Combination]) -> None:
+    """Warn that these, the last ones, were not searched."""
+    warnings.warn(
+        f"the timeout was over before {len(searches)} of the combinations of discrete values, from "
+        f"{searches[0].values!r} on: they were not searched.",
+        UserWarning,
+        stacklevel=4,
+    )

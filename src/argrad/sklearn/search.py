@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -20,7 +19,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from argrad import SolveError
 from argrad.sklearn.choice import descent_of
-from argrad.sklearn.combinations import Combination, combinations
+from argrad.sklearn.combinations import Combination, combinations, warn_left_out
 from argrad.sklearn.deciding.asked import Verdict, judge
 from argrad.sklearn.deciding.settled import Allowance, settle
 from argrad.sklearn.delegation import ActsAsBest
@@ -136,8 +135,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     n_fits_ : fits of the model that led to the best estimator, of which an adaptive one is two in
         one: k a point, 2 k with `scoring`, those of the decision under `Auto`, and the one on all
         rows.
-    n_fits_comparing_ : fits of the comparison that `freedom_pays_` comes from, where there is one;
-        `max_fits` bounds both together.
+    n_fits_comparing_, comparing_time_ : fits and seconds of the comparison that `freedom_pays_`
+        comes from, where there is one; `max_fits` and `timeout` bound it and the search together.
     n_splits_ : k.
     started_ : when `fit` began, a `datetime` of the local clock.
     interrupted_ : whether Ctrl-C ended the search; the best so far is kept.
@@ -238,7 +237,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         try:
             for number, (combination, place) in enumerate(zip(searches, places, strict=True)):
                 if trail.any_solved and budget.late:
-                    _left_out(searches[number:])
+                    warn_left_out(searches[number:])
                     break
                 ended = self._search(
                     number, combination, place, data, budget, scoring, trail, tasks, listener
@@ -356,13 +355,13 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     def _report(self, trail: Trail, n_splits: int, verdict: Verdict | None) -> None:
         for name in (
             "granularity_", "granularity_reason_", "prior_strength_", "granularity_results_",
-            "optimism_", "freedom_pays_", "n_fits_comparing_",
+            "optimism_", "freedom_pays_", "n_fits_comparing_", "comparing_time_",
         ):  # fmt: skip
             self.__dict__.pop(name, None)  # that of an earlier fit
         record, decision = trail.best_branch.record, trail.best_branch.settled.decision
         if verdict is not None:
             decision, self.freedom_pays_ = verdict.decision, verdict.pays
-            self.n_fits_comparing_ = verdict.fits
+            self.n_fits_comparing_, self.comparing_time_ = verdict.fits, verdict.seconds
         if decision is not None:
             self.granularity_ = decision.chosen.granularity
             self.granularity_reason_ = decision.reason
@@ -390,12 +389,3 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         tags.target_tags = deepcopy(inner.target_tags)
         tags.target_tags.required = True
         return tags
-
-
-def _left_out(searches: list[Combination]) -> None:
-    warnings.warn(
-        f"the timeout was over before {len(searches)} of the combinations of discrete values, from "
-        f"{searches[0].values!r} on: they were not searched.",
-        UserWarning,
-        stacklevel=4,
-    )

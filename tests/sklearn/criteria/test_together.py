@@ -216,10 +216,10 @@ def test_a_search_begins_where_a_part_of_the_rows_leads(many, monkeypatch, rng, 
     assert search.n_fits_ > 4 * len(search.history_) + 1
     # Sums have their penalty whatever the number of rows, means one that shrinks with it.
     classes = None if name == "alpha" else y
-    drawn = settled._drawn(8000, 500, classes)
+    drawn = settled.draw(8000, 500, classes)
     folds = KFold(4) if name == "alpha" else StratifiedKFold(4)
     model, encoded = model_of(estimator).for_target(y)
-    among = settled._among(list(folds.split(X, y)), drawn)
+    among = settled.among(list(folds.split(X, y)), drawn)
     part = stack_folds(None, X[drawn], y[drawn], encoded.values[drawn], among, True)
     begun = np.log(search.history_[name].iloc[0]) + (np.log(16.0) if name == "alpha" else 0.0)
     near = Criterion(model, part, params[name])(np.array([begun]))

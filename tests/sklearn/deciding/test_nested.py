@@ -107,12 +107,16 @@ def test_folds_that_cannot_change_it_are_not_looked_at(rng):
     best = np.zeros((6, 2))
     best[:, 0], best[:, 1] = [-3.0, 3.0, 1.0, 1.0, 1.0, 1.0], [3.0, -3.0, -1.0, -1.0, -1.0, -1.0]
     told = []
-    decision = compare(bowls(best), SPLITS, several(2), np.zeros(2), 3.2, trying=told.append)
+    rule = {"trying": told.append, "early": True}
+    decision = compare(bowls(best), SPLITS, several(2), np.zeros(2), 3.2, **rule)
     assert decision.chosen == SHARED
     assert told[-1] == "shared and per-layer, without fold 1"
-    told.clear()
-    compare(bowls(best), SPLITS, several(2), np.zeros(2), 0.5, trying=told.append)
-    assert told[-1] == "shared and per-layer, without fold 5"
+    assert decision.reason.endswith(" (the first 2 of 6 folds left no doubt)")
+    for doubt, early in ((0.5, True), (3.2, False)):
+        rule["early"] = early
+        decision = compare(bowls(best), SPLITS, several(2), np.zeros(2), doubt, **rule)
+        assert told[-1] == "shared and per-layer, without fold 5"
+        assert not decision.reason.endswith("no doubt)")
 
 
 @pytest.mark.parametrize("doubt", [0.5, 1.5, 3.0])

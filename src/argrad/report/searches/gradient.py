@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,9 @@ def gradient_search(
 ) -> SearchOutcome:
     """Tune by gradient: one shared penalty, one a group of `problem.groups`, or one per feature.
 
-    What else the model has is tuned beside the shared one, each as one number.
+    What else the model has is tuned beside the shared one, each as one number. Several penalties
+    are compared with a shared one afterwards, on folds left out of the tuning of both, which the
+    outcome's `verdict` tells of; neither its fits nor its seconds are among those of the outcome.
 
     The seconds include JAX's compilation, but not its import. Interrupted by Ctrl-C, it returns
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
@@ -93,17 +96,19 @@ def _search(
         criterion=problem.criterion,
         max_fits=budget.fits,
         timeout=budget.seconds,
-        nested=False,  # `deciding_search` compares
         callback=tell,
     )
     weights = {} if problem.weights is None else {"sample_weight": problem.weights}
     with few_threads(problem.X):
         start = time.perf_counter()
         try:
-            search.fit(problem.X, problem.y, **weights)
+            with warnings.catch_warnings():  # the verdict is told in other ways
+                warnings.filterwarnings("ignore", ".*nested=False spares the comparison")
+                search.fit(problem.X, problem.y, **weights)
         except (ValueError, SolveError) as error:
             raise TableError(f"The gradient search cannot tune on this table. {error}") from error
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start - getattr(search, "comparing_time_", 0.0)
+    asked = hasattr(search, "freedom_pays_")
     test_loss, test_score = problem.held_out(search.best_estimator_)
     return SearchOutcome(
         name=name,
@@ -117,6 +122,8 @@ def _search(
         estimator=search.best_estimator_,
         history=search.history_,
         interrupted=bool(search.interrupted_),
-        candidates=getattr(search, "granularity_results_", None),
-        reason=getattr(search, "granularity_reason_", None),
+        candidates=None if asked else getattr(search, "granularity_results_", None),
+        reason=None if asked else getattr(search, "granularity_reason_", None),
+        pays=search.freedom_pays_ if asked else None,
+        verdict=search.granularity_reason_ if asked else None,
     )

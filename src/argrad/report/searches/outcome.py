@@ -32,7 +32,8 @@ class SearchOutcome:
     that point) and one for each parameter. `granularity` is shared, grouped, per-class,
     adaptive or per-feature. Of a search that decided on it, `candidates` has a row for each that
     was compared, with the columns candidate, cv_loss, unseen_loss, standard_error, and `reason`
-    says why.
+    says why. Of one for several penalties that were asked for, `verdict` says in words whether they
+    are better than a shared one on unseen folds, and `pays` is that, None where it is not known.
     """
 
     name: str
@@ -48,6 +49,8 @@ class SearchOutcome:
     interrupted: bool = False
     candidates: pd.DataFrame | None = None
     reason: str | None = None
+    pays: bool | None = None
+    verdict: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """The outcome as JSON knows it."""
@@ -64,6 +67,8 @@ class SearchOutcome:
         if self.candidates is not None:
             content["candidates"] = [_plain_row(row) for row in self.candidates.to_dict("records")]
             content["reason"] = self.reason
+        if self.verdict is not None:
+            content["pays"], content["verdict"] = self.pays, self.verdict
         return content
 
 

@@ -11,17 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 
 from argrad.sklearn.criteria.centred import Centred
 from argrad.sklearn.models import Model
 
 _STEPS = 200
-# The most steps with a Hessian from elsewhere, and by how much each has to be shorter.
-_CHORDS, _SHRINK = 12, 0.25
+# Steps with a Hessian from elsewhere: the most, and by how much each has to be shorter, once there
+# have been one in so many unknowns, which are cheaper than a Hessian.
+_ELSEWHERE, _SHRINK, _WORTH = 12, 0.25, 12
 # Relative length of a last step: the error that a Newton step leaves is quadratic in it.
 _SHORT = 1e-9
 # Relative length up to which steps that no longer shrink are taken for rounding.
 _ROUNDED = 1e-5
+# A step that has to be shortened more than this is not one of a Hessian that is near.
+_SHORTENED = 0.02
 
 
 class LowerError(ArithmeticError):
@@ -80,20 +84,42 @@ class LowerProblem:
         return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
 
     def _approach(self, point: _Point, ridge: np.ndarray, near: np.ndarray) -> _Point:
-        """Where the chord method comes to, see Kelley 1995, section 5.4.1."""
-        before = np.inf
-        for _ in range(_CHORDS):
-            y, z, value = point
-            step = -near @ self.gradient(z, y, ridge)
-            size = float(np.linalg.norm(step))
-            z, y = z + self.predictor(step), y + step
-            trial = self._value(z, y, ridge)
-            if not (trial < value and size < _SHRINK * before):
+        """Where L-BFGS that begins with `near` comes to, see Nocedal and Wright 2006, section 7.2.
+
+        It ends where it is no quicker than Newton's method.
+        """
+        slope = self.gradient(point.z, point.y, ridge)
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        before, patient = np.inf, len(slope) // _WORTH
+        for taken in range(max(_ELSEWHERE, patient)):
+            step = -_times_inverse(near, pairs, slope)
+            there, alpha = self._lower(point, ridge, step, float(slope @ step))
+            size = alpha * float(np.linalg.norm(step))
+            slow = taken >= patient or size <= _ROUNDED * np.linalg.norm(there.y)
+            if alpha < _SHORTENED or (slow and size >= _SHRINK * before):
                 return point
-            point, before = _Point(y, z, trial), size
-            if size <= _SHORT * np.linalg.norm(y):
+            before, point, changed = size, there, self.gradient(there.z, there.y, ridge)
+            bent, slope = changed - slope, changed
+            if size <= _SHORT * np.linalg.norm(point.y):
                 return point
+            if step @ bent > 0:
+                pairs.append((alpha * step, bent))
         return point
+
+    def _lower(
+        self, point: _Point, ridge: np.ndarray, step: np.ndarray, promised: float
+    ) -> tuple[_Point, float]:
+        """A point along a step where f is lower, by Armijo's rule, and its part of the step."""
+        y, z, value = point
+        rounding = 1e-14 * (1.0 + abs(value))
+        change = self.predictor(step)
+        alpha = self.model.longest(z, change)
+        trial = self._value(z + alpha * change, y + alpha * step, ridge)
+        # A trial that is not a number is not lower.
+        while not trial <= value + 1e-4 * alpha * promised + rounding and alpha > 1e-10:
+            alpha /= 2
+            trial = self._value(z + alpha * change, y + alpha * step, ridge)
+        return _Point(y + alpha * step, z + alpha * change, trial), alpha
 
     def _newton(self, point: _Point, ridge: np.ndarray) -> LowerSolution:
         y, z, value = point
@@ -102,18 +128,10 @@ class LowerProblem:
             gradient = self.gradient(z, y, ridge)
             factor, exact = self._factor(z, ridge)
             step = -cho_solve(factor, gradient, check_finite=False)
-            decrement = -float(gradient @ step)
-            rounding = 1e-14 * (1.0 + abs(value))
-            change = self.predictor(step)
-            alpha = self.model.longest(z, change)
-            trial = self._value(z + alpha * change, y + alpha * step, ridge)
-            # A trial that is not a number is not lower.
-            while not trial <= value - 1e-4 * alpha * decrement + rounding and alpha > 1e-10:
-                alpha /= 2
-                trial = self._value(z + alpha * change, y + alpha * step, ridge)
-            if not np.isfinite(trial):
+            point, _ = self._lower(point, ridge, step, float(gradient @ step))
+            y, z, value = point
+            if not np.isfinite(value):
                 raise LowerError("its objective is not finite anywhere near")
-            z, y, value = z + alpha * change, y + alpha * step, trial
             before, size = size, float(np.linalg.norm(step))
             length = np.linalg.norm(y)
             # Near the solution steps shrink by far more than half, until only rounding is left.
@@ -121,7 +139,7 @@ class LowerProblem:
             if size <= _SHORT * length or rounded or size == 0:
                 if not exact:
                     raise LowerError("where its gradient is zero there is no minimum")
-                return LowerSolution(y, cho_solve(factor, np.eye(len(y)), check_finite=False))
+                return LowerSolution(y, _inverse(factor))
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")
 
     def ridge(self, log_penalty: np.ndarray) -> np.ndarray:
@@ -179,3 +197,27 @@ class LowerProblem:
                 "its Hessian is singular to working precision: the penalty is too weak for "
                 "columns of this scale"
             ) from None
+
+
+def _times_inverse(
+    near: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]], slope: np.ndarray
+) -> np.ndarray:
+    """`near`, brought up to date by pairs of steps and changes of the gradient, times `slope`."""
+    q, used = slope, []
+    for step, bent in reversed(pairs):
+        along = (step @ q) / (step @ bent)
+        q = q - along * bent
+        used.append(along)
+    q = near @ q
+    for (step, bent), along in zip(pairs, reversed(used), strict=True):
+        q = q + (along - (bent @ q) / (step @ bent)) * step
+    return q
+
+
+def _inverse(factor: Any) -> np.ndarray:
+    """The inverse of a matrix of which this is the Cholesky factor, with a third of the products.
+
+    LAPACK leaves it in the lower triangle.
+    """
+    lower, _ = dpotri(factor[0], lower=True)
+    return np.tril(lower) + np.tril(lower, -1).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -50,12 +51,14 @@ class Verdict:
     """What was asked for beside one shared number.
 
     `pays` is None where that is not known. `decision` has the losses of both; its `chosen` is what
-    was asked for, whatever pays, and its `reason` says which does, in words. It took `fits`.
+    was asked for, whatever pays, and its `reason` says which does, in words. It took `fits` and
+    `seconds`.
     """
 
     pays: bool | None
     decision: Decision
     fits: int
+    seconds: float
 
     def warn(self) -> None:
         """Give a UserWarning where what was asked for loses on unseen folds, or hardly gains."""
@@ -102,7 +105,7 @@ def judge(
     asked = several(branch.space, list(settled.place.searched))
     if over is None or asked is None:
         return None
-    allowance = _allowance(trail.fits, budget, listener)
+    allowance, begun = _allowance(trail.fits, budget, listener), time.perf_counter()
     n = len(data.y)
     rows, start = min(rows_to_compare(settled.criterion), n), best.log_values
     way = next(iter(asked.ways))
@@ -128,7 +131,8 @@ def judge(
     reason = _in_words(decision.results, str(way), pays, decision.reason)
     if drawn is not None:
         reason += f" (judged on {rows} of {n} rows)"
-    verdict = Verdict(pays, replace(decision, chosen=way, reason=reason), allowance.used)
+    decision, seconds = replace(decision, chosen=way, reason=reason), time.perf_counter() - begun
+    verdict = Verdict(pays, decision, allowance.used, seconds)
     listener.say(f"{reason}: {verdict.fits} fits")
     verdict.warn()
     return verdict

@@ -7,7 +7,7 @@ criterion; `argrad.sklearn.deciding.granularity` compares more of them, for pena
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -35,7 +35,7 @@ from argrad.sklearn.rows.folds import Split
 from argrad.sklearn.upper import FIRST, projected_descent
 
 # What is tuned to be judged only need not be tuned to the last digit.
-_TOL, _LONGEST = 1e-3, 100
+_TOL, _LONGEST = 3e-3, 100
 # The first step of the level from all folds to all but one.
 _NEAR = 0.5
 # More folds than these are not left out one by one.
@@ -91,7 +91,7 @@ def can_win(gains: Sequence[float], folds: int, doubt: float) -> bool:
     else:
         cosine = np.sqrt(rest / folds) if rest else total / np.sqrt(squares * folds)
     cosine = min(float(cosine), 1.0)
-    return cosine * np.sqrt(folds - 1) > doubt * np.sqrt(1.0 - cosine**2)
+    return bool(cosine * np.sqrt(folds - 1) > doubt * np.sqrt(1.0 - cosine**2))
 
 
 def compare(
@@ -103,15 +103,16 @@ def compare(
     found: Tuned | None = None,
     trying: Trying = lambda what: None,
     part: float = 1.0,
+    early: bool = False,
 ) -> Decision:
     """Choose between one number and several by the folds that their tuning has not seen.
 
     `criterion_for` makes the criterion in h (s,) of some splits. On all of them the one number is
     tuned from `start` (s,) on, and every way from there, but for one that is known to have been
     `found`. Then, for each fold, they are tuned on the others, less its rows, and measured on it;
-    when no way has a chance left to be chosen the other folds are not looked at. `doubt` is that
-    of `granularity.choose`, `part` that of all rows which the splits are made of, and `trying` is
-    told what is tuned next.
+    with `early` the other folds are not looked at when no way has a chance left to be chosen.
+    `doubt` is that of `granularity.choose`, `part` that of all rows which the splits are made of,
+    and `trying` is told what is tuned next.
 
     Ways that lower even the CV loss by less than a thousandth, or would on all rows, are not
     compared. It ends early on Ctrl-C, or when a criterion raises `BudgetError` or `EndedError`,
@@ -122,7 +123,7 @@ def compare(
     left_out = [o for o, others in enumerate(inner) if others]
     tuned: list[Tuned] = []
     unseen: list[list[float]] = []
-    stopped = "it ended before two folds had been left out"
+    stopped, enough = "it ended before two folds had been left out", ""
     interrupted = ended = False
     try:
         whole = criterion_for(splits)
@@ -156,7 +157,9 @@ def compare(
             each = [level, *(several.tuned(way, others, level.log_values) for way in ways)]
             unseen.append([whole(way.log_values).split_losses[o] for way in each])
             gains = [[losses[0] - losses[1 + w] for losses in unseen] for w in range(len(ways))]
-            if len(unseen) > 1 and not any(can_win(g, len(left_out), doubt) for g in gains):
+            hope = any(can_win(g, len(left_out), doubt) for g in gains)
+            if early and len(unseen) > 1 and not hope and len(unseen) < len(left_out):
+                enough = f" (the first {len(unseen)} of {len(left_out)} folds left no doubt)"
                 break
     except BudgetError:
         pass
@@ -172,7 +175,8 @@ def compare(
         return undecided(box, stopped, interrupted, ended)
     losses = np.array(unseen).T
     stages = [Stage(way, loss) for way, loss in zip(tuned, losses, strict=True)]
-    return concluded(stages, stopped, doubt, interrupted, ended)
+    decision = concluded(stages, stopped, doubt, interrupted, ended)
+    return replace(decision, reason=decision.reason + enough)
 
 
 def _gain(one: Tuned, other: Tuned) -> float:

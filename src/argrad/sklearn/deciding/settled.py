@@ -329,9 +329,8 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
     told = allowance.begin
     if few is not None:
         level = np.full(len(box.start), box.start.mean())
-        decision = compare(
-            lambda chosen: spending(chosen).each, splits, few, level, doubt, None, told, part
-        )
+        objective_for = lambda chosen: spending(chosen).each
+        decision = compare(objective_for, splits, few, level, doubt, None, told, part, early=True)
     else:
         strengths = sparse_strengths(number) if sparse else STRENGTHS
         decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
