@@ -106,10 +106,10 @@ def test_pytrees_scales_and_solvers(rng, key):
 @pytest.mark.slow
 def test_a_fitted_model_of_trees(rng, key):
     """Flat between its steps, so that its own slope is zero; smoothed it is that of the truth."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.ensemble import GradientBoostingRegressor
 
     X = rng.uniform(-1, 1, size=(2000, 2))
-    model = HistGradientBoostingRegressor().fit(X, 2 * X[:, 0] - X[:, 1])
+    model = GradientBoostingRegressor().fit(X, 2 * X[:, 0] - X[:, 1])
     smoothed = ag.black_box(model.predict, scale=0.2, budget=400, batched=True)
     slope = jax.jit(lambda x: smoothed.jacobian(x, key))(jnp.array([0.1, -0.2]))
     np.testing.assert_allclose(slope.value, [2, -1], atol=0.15)

@@ -16,7 +16,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from argrad.nonsmooth.noise import AbstractNoise
@@ -92,23 +91,24 @@ def sampled(
 def linear_model(
     values: Array, score: Array, steps: Array, symmetric: bool
 ) -> Float[Array, "replicates more k"]:
-    """b + A(u − θ) at points u that are `steps` (replicates, more, d) from θ."""
-    centred = values - jnp.mean(values, (0, 1))
-    predicted = _predicted(centred, score, steps)
+    """b + A(u − θ) at points u that are `steps` (replicates, more, d) from θ.
+
+    A is the covariance of values with scores over the other replicates' points.
+    """
+    count = (len(values) - 1) * values.shape[1]
+    left, right = values - jnp.mean(values, (0, 1)), score
+    means = [others(left)[:, None], count * others(right)[:, None]]
     if symmetric:
-        predicted = (predicted + _predicted(score, centred, steps)) / 2
-    return others(values)[:, None] + predicted * _share(score, symmetric)
-
-
-def _predicted(left: Array, right: Array, steps: Array) -> Array:
-    """Covariance of `left` with `right` over the other replicates' points, times each step."""
-    size = right[..., :1].size
+        left, right = (jnp.concatenate(each, 1) for each in ((left, right), (right, left)))
+        back = means[1] / count, count * means[0]
+        means = [jnp.concatenate(each, 1) for each in zip(means, back, strict=True)]
     flat = [a.reshape(-1, a.shape[-1]) for a in (steps, right, left)]
     every = jnp.linalg.multi_dot([flat[0], flat[1].T, flat[2]]).reshape(*steps.shape[:2], -1)
+    # Less what is not of others, and the product of the means.
+    left, right = (jnp.concatenate(each, 1) for each in zip((left, right), means, strict=True))
     own = jnp.einsum("rij,rjk->rik", jnp.einsum("rid,rjd->rij", steps, right), left)
-    count = size - right.shape[1]
-    means = jnp.einsum("rid,rd->ri", steps, others(right))
-    return (every - own) / count - means[..., None] * others(left)[:, None]
+    slope = (every - own) / (2 * count if symmetric else count)
+    return others(values)[:, None] + slope * _share(score, symmetric)
 
 
 def score_of(noise: AbstractNoise, place: tuple[Array, Array], points: Array) -> Array:
@@ -118,12 +118,31 @@ def score_of(noise: AbstractNoise, place: tuple[Array, Array], points: Array) ->
     return -jax.vjp(noise.log_density, z)[1](jnp.ones_like(z))[0] / scale
 
 
-def _weight(place: tuple[Array, Array], points: Array, noise: AbstractNoise) -> Array:
-    """w of each of the points, as a function of `place`, θ and ε."""
-    theta, scale = place
-    log_density = noise.log_density((points - theta) / scale) - jnp.log(scale)
-    log_density = jnp.sum(log_density, -1, keepdims=True)
-    return jnp.exp(log_density - lax.stop_gradient(log_density))
+@eqx.filter_custom_jvp
+def _weight(
+    place: tuple[Array, Array], points: Array, noise: AbstractNoise
+) -> Float[Array, "replicates points 1"]:
+    """w of each of the points, as a function of `place`: one, with the derivatives of w."""
+    del place, noise
+    return jnp.ones_like(points[..., :1])
+
+
+@_weight.def_jvp
+def _weight_jvp(primals, tangents):
+    place, points, noise = primals
+    d_theta, d_scale = tangents[0]
+    weight, score = _weight(*primals), score_of(noise, place, points)
+    rate = jnp.zeros_like(weight)
+    if d_theta is not None:
+        rate += jnp.einsum("rid,d->ri", score, d_theta)[..., None]
+    if d_scale is not None:
+        rate += _rate_of_scale(place, points, score)[..., None] * d_scale
+    return weight, weight * rate
+
+
+def _rate_of_scale(place: tuple[Array, Array], points: Array, score: Array) -> Array:
+    """∂ log density/∂ε at each of the points."""
+    return jnp.sum((score * (points - place[0]) - 1) / place[1], -1)
 
 
 @eqx.filter_custom_jvp
@@ -153,7 +172,7 @@ def _replicate_means_jvp(primals, tangents):
             moved = (moved + jnp.einsum("rid,ri->rd", score, along)) / 2
         tangent += sample.trend(d_theta) + moved
     if d_scale is not None:
-        rate = jnp.sum((score * (sample.seen - place[0]) - 1) / place[1], -1)
+        rate = _rate_of_scale(place, sample.seen, score)
         tangent += jnp.einsum("rik,ri->rk", rest, rate) * d_scale
     return replicate_means(*primals), tangent
 

@@ -18,7 +18,7 @@ from argrad.nonsmooth.calls import Calls
 from argrad.nonsmooth.draws import Sampling, check_sampling, draw
 from argrad.nonsmooth.expectation import Estimate, Sample, replicate_means, spread, support
 from argrad.nonsmooth.noise import AbstractNoise, Gaussian
-from argrad.nonsmooth.surrogate import MORE, sampled_argmax
+from argrad.nonsmooth.surrogate import sampled_argmax
 from argrad.problem import starting_point
 from argrad.status import Status, raise_if
 
@@ -88,11 +88,7 @@ class Perturbed(eqx.Module):
         solutions = eqxi.nondifferentiable(solutions, msg=_CLOSED_OVER)
         solutions = self._checked(solutions, points.reshape(solutions.shape))
         values = solutions.reshape(points.shape)
-        # Seen without a solver, so by other noise of the same kind.
-        key, count = jax.random.fold_in(key, 1), MORE * self.samples
-        z = draw(self.noise, self.sampling, count, flat.size, key, flat.dtype)
-        more = flat + scale * z.reshape(len(points), -1, flat.size)
-        return sampled_argmax((flat, scale), points, values, more, self.noise)
+        return sampled_argmax((flat, scale), points, values, self.noise)
 
     def _place(self, theta: PyTree[Array]) -> tuple[Array, Array]:
         flat = ravel_pytree(theta)[0]
