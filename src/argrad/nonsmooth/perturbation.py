@@ -148,7 +148,7 @@ def perturbed(
     E y*(θ + εz) s(z)ᵀ/ε, where s = −∂ log p/∂z for the noise's density p. Value and derivatives of
     every order are estimated from the same solutions, without bias, in all modes, under `jit` and
     `vmap`. The Jacobian's scatter is reduced by taking its symmetric part, and by subtracting from
-    each solution what a linear model, and the best of the others, make of it.
+    each solution what a linear model, and the best of some others, make of it.
 
     Call it as `smoothed(theta, key=0)`, with a seed or a key of JAX. The same key gives the same
     noise, which compares like with like; give a fresh one at each step of a stochastic descent.
@@ -165,7 +165,7 @@ def perturbed(
     - `sampling`: "independent"; "antithetic" pairs, each noise with its mirror image; or the
       quasi-random sequences "sobol" (`samples` a power of two) and "halton" (a multiple of 16),
       scrambled eight times. Up to some 100 samples independent ones give the best derivatives,
-      with more in few dimensions by far the sequences.
+      with more in few dimensions the sequences.
     - `host`: whether the solver must be called with NumPy arrays; by default JAX is tried first.
     - `batched`: whether it takes many θ at once, along a new first axis of every leaf.
     - `n_jobs`: calls of a solver on the host that joblib runs side by side.
