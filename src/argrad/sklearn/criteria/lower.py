@@ -6,7 +6,9 @@ than all the fits of a search. Its last factor goes along to the compiled deriva
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,10 @@ _SHORT = 1e-9
 _ROUNDED = 1e-5
 # A step that has to be shortened more than this is not one of a Hessian that is near.
 _SHORTENED = 0.02
+
+
+# An inverse Hessian, to be multiplied by.
+_Times = Callable[[np.ndarray], np.ndarray]
 
 
 class LowerError(ArithmeticError):
@@ -73,7 +79,7 @@ class LowerProblem:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             point = self._best(starts, ridge)
             if near is not None:
-                point = self._approach(point, ridge, near)
+                point = self._approach(point, ridge, lambda slope: near @ slope)
             return self._newton(point, ridge)
 
     def _best(self, starts: list[np.ndarray], ridge: np.ndarray) -> _Point:
@@ -83,7 +89,7 @@ class LowerProblem:
             points.append(_Point(y, z, self._value(z, y, ridge)))
         return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
 
-    def _approach(self, point: _Point, ridge: np.ndarray, near: np.ndarray) -> _Point:
+    def _approach(self, point: _Point, ridge: np.ndarray, near: _Times) -> _Point:
         """Where L-BFGS that begins with `near` comes to, see Nocedal and Wright 2006, section 7.2.
 
         It ends where it is no quicker than Newton's method.
@@ -140,6 +146,11 @@ class LowerProblem:
                 if not exact:
                     raise LowerError("where its gradient is zero there is no minimum")
                 return LowerSolution(y, _inverse(factor))
+            if (
+                len(step) >= _WORTH * _ELSEWHERE
+            ):  # a Hessian costs more than all steps with this one
+                point = self._approach(point, ridge, partial(_solve_by, factor))
+                y, z, value = point
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")
 
     def ridge(self, log_penalty: np.ndarray) -> np.ndarray:
@@ -200,7 +211,7 @@ class LowerProblem:
 
 
 def _times_inverse(
-    near: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]], slope: np.ndarray
+    near: _Times, pairs: list[tuple[np.ndarray, np.ndarray]], slope: np.ndarray
 ) -> np.ndarray:
     """`near`, brought up to date by pairs of steps and changes of the gradient, times `slope`."""
     q, used = slope, []
@@ -208,7 +219,7 @@ def _times_inverse(
         along = (step @ q) / (step @ bent)
         q = q - along * bent
         used.append(along)
-    q = near @ q
+    q = near(q)
     for (step, bent), along in zip(pairs, reversed(used), strict=True):
         q = q + (along - (bent @ q) / (step @ bent)) * step
     return q
@@ -221,3 +232,7 @@ def _inverse(factor: Any) -> np.ndarray:
     """
     lower, _ = dpotri(factor[0], lower=True)
     return np.tril(lower) + np.tril(lower, -1).T
+
+
+def _solve_by(factor: Any, slope: np.ndarray) -> np.ndarray:
+    return cho_solve(factor, slope, check_finite=False)
