@@ -87,3 +87,28 @@ def test_a_singular_hessian_is_an_error(diabetes):
     problem, _ = problem_of(RidgeModel, np.hstack([X, X]), y)
     with pytest.raises(LowerError, match="singular to working precision"):
         problem.solve(np.full((20, 1), -60.0), [np.zeros(21)])
+
+
+def test_many_coefficients_take_few_hessians(rng, monkeypatch):
+    """Steps between them bring one up to date, whether it is of this problem or of one nearby."""
+    X = rng.normal(size=(150, 60))
+    labels = np.argmax(X[:, :4] + rng.gumbel(size=(150, 4)), axis=1)
+    problem, zero = problem_of(LogisticModel, X, labels)
+    assert zero.size > 200
+    formed = []
+    hessian = LowerProblem._hessian
+    monkeypatch.setattr(
+        LowerProblem, "_hessian", lambda *arguments: formed.append(0) or hessian(*arguments)
+    )
+    weak, strong = np.full((60, 1), np.log(0.01)), np.full((60, 1), np.log(0.02))
+    near = problem.solve(strong, [zero])
+    assert len(formed) <= 5
+    formed.clear()
+    found = problem.solve(weak, [near.y], near.inverse_hessian)
+    assert len(formed) <= 3
+    ridge = problem.ridge(weak)
+    slope = problem.gradient(problem.predictor(found.y), found.y, ridge)
+    assert np.linalg.norm(slope) < 1e-8
+    step = 1e-6 * rng.normal(size=zero.size)
+    moved = problem.gradient(problem.predictor(found.y + step), found.y + step, ridge) - slope
+    np.testing.assert_allclose(found.inverse_hessian @ moved, step, atol=1e-4 * np.abs(step).max())
