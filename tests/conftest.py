@@ -1,6 +1,8 @@
 """Tests run in float64; examples in docstrings and pages in float32, as a user finds JAX."""
 
+import gc
 import os
+import pathlib
 import signal
 
 import jaxlib
@@ -25,6 +27,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_runtest_protocol(item):
     with jax.enable_x64(not isinstance(item, pytest.DoctestItem)):
         return (yield)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_within_the_limit():
+    """Forget compiled programs before there are too many for one process.
+
+    Each takes some hundred memory maps, of which Linux allows 65 530; beyond, XLA crashes.
+    """
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+        gc.collect()
 
 
 def pytest_addoption(parser):

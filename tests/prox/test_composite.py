@@ -210,7 +210,7 @@ def test_logistic_loss_and_mcp_move_as_differences_say(rng, central_difference):
     X, b = design(rng, 80, 8, 3)
     signs = np.sign(b)
     logistic = lambda y, x: jnp.mean(jax.nn.softplus(-signs * (X @ y)))
-    for term in (ag.prox.l1(lambda x: jnp.exp(x)), ag.prox.mcp(lambda x: jnp.exp(x), 10.0)):
+    for term in (ag.prox.l1(lambda x: jnp.exp(x)), ag.prox.mcp(lambda x: jnp.exp(x), 100.0)):
         solve = ag.argmin(logistic, nonsmooth=term)
         x = np.log(np.full(8, 0.05))
         exact = central_difference(lambda x: solve(x, np.zeros(8)), x)

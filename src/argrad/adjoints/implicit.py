@@ -174,6 +174,8 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
     flat, unravel = ravel_pytree(b)
 
     def matvec(v):
+        if rule.curvature is not None:
+            return ravel_pytree(rule.curvature(y, x, *args).mv(unravel(v)))[0]
         _, product = jax.jvp(lambda y: conditions(y, x, *args), (y,), (unravel(v),))
         return ravel_pytree(product)[0]
 

@@ -161,7 +161,8 @@ def _by_exchange(
 def solved(program: Program, found: Found, share: Float[Array, ""]) -> Solved:
     """A program with what was found for it."""
     best, e = found.best, program.equalities
-    unrefined = jnp.isnan(best.step_norm)
+    # Exchanges of the primal form are refinements themselves, of a factor with a penalty's error.
+    unrefined = jnp.isnan(best.step_norm) & isinstance(found.form, DualForm)
     return Solved(
         program=program,
         y=best.y,
