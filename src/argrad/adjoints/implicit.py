@@ -174,9 +174,10 @@ def _solve(rule: LinearRule, conditions: Conditions, y, inputs, outcome: Outcome
     flat, unravel = ravel_pytree(b)
 
     def matvec(v):
-        if rule.curvature is not None:
-            return ravel_pytree(rule.curvature(y, x, *args).mv(unravel(v)))[0]
-        _, product = jax.jvp(lambda y: conditions(y, x, *args), (y,), (unravel(v),))
+        if rule.curvature is None:
+            product = jax.jvp(lambda y: conditions(y, x, *args), (y,), (unravel(v),))[1]
+        else:
+            product = rule.curvature(y, x, *args).mv(unravel(v))
         return ravel_pytree(product)[0]
 
     def solve(direction, v):
@@ -235,7 +236,7 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
     if rule.linear_solver is not None:
         return rule.linear_solver, learnt(outcome)
     if isinstance(outcome.factor, KKTInverse):
-        kkt = lax.stop_gradient(outcome.factor)
+        kkt = outcome.factor
 
         def solve(v):
             primal, dual = kkt.solve(ravel_pytree(v.y)[0], jnp.concatenate([v.equal, v.below]))
@@ -244,10 +245,10 @@ def _choose(rule: LinearRule, conditions: Conditions, y, outcome: Outcome):
         inverse = lx.FunctionLinearOperator(solve, shape, lx.symmetric_tag)
         return Refinement(), {"preconditioner": inverse}
     if isinstance(outcome.factor, Inverse):
-        return ByPiece(), {"inverse": lax.stop_gradient(outcome.factor)}
+        return ByPiece(), {"inverse": outcome.factor}
     if conditions.curvature == "definite":
         if outcome.factor is not None:
-            factor = lax.stop_gradient(outcome.factor)
+            factor = outcome.factor
             inverse = lx.FunctionLinearOperator(
                 lambda v: unravel(factor.solve(ravel_pytree(v)[0])),
                 shape,
@@ -286,7 +287,7 @@ def _standing(rule, linear_solver, state, options, y, value, outcome: Outcome):
     fine = status == Status.converged
     status = Status.where(fine & singular, Status.singular, status)
     if rule.tol is not None:
-        left, _, _ = linear_solver.compute(state, lax.stop_gradient(value), options)
+        left, _, _ = linear_solver.compute(state, value, options)
         error = jnp.linalg.norm(ravel_pytree(left)[0])
         far = error > rule.tol * (jnp.linalg.norm(ravel_pytree(y)[0]) + 1e-3)
         status = Status.where(fine & ~singular & far, Status.inaccurate, status)
