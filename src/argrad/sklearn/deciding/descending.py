@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.upper import Failure, Upper, going_back
+
+# What is tuned to be compared only never needs more.
+_LONGEST = 100
 
 
 def evaluations(
@@ -41,3 +45,8 @@ def evaluations(
             h = points.send(found)
         except StopIteration:
             return
+
+
+def lowest(upper: Upper, objective: Callable[[np.ndarray], Evaluation]) -> Evaluation:
+    """The lowest of a descent's first hundred evaluations, see `evaluations`."""
+    return min(islice(evaluations(upper, objective), _LONGEST), key=lambda each: each.value)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ import pandas as pd
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.descending import evaluations
+from argrad.sklearn.deciding.descending import lowest
 from argrad.sklearn.deciding.prior import WithPrior
 from argrad.sklearn.deciding.tied import Tied
 from argrad.sklearn.rows.folds import Split
@@ -41,7 +41,6 @@ _CLEAR = 2.0
 NEGLIGIBLE = 1e-3
 # Within one number the criterion is settled more closely than within many: a step costs the same.
 _TOL_ONE, _TOL_EACH = 1e-6, 1e-4
-_LONGEST = 100
 
 _COLUMNS = ["candidate", "cv_loss", "unseen_loss", "standard_error"]
 
@@ -366,29 +365,28 @@ def path(
         trying(str(candidate))
         tied = Tied(objectives.each, number.ravel())
         tol = _TOL_ONE if tied.size == 1 else _TOL_EACH
-        each, value = _lowest(tied, box, np.full(tied.size, level), tol, first)
+        each, value = _tuned(tied, box, np.full(tied.size, level), tol, first)
         if candidate is SHARED:
             level, scale = each[0], value
         yield Tuned(candidate, each[number.ravel()], value)
     if objectives.adaptive is not None:
         trying(str(ADAPTIVE))
         both = np.full(2, level)
-        yield Tuned(ADAPTIVE, *_lowest(objectives.adaptive, box, both, _TOL_EACH, first))
+        yield Tuned(ADAPTIVE, *_tuned(objectives.adaptive, box, both, _TOL_EACH, first))
     each_column = objectives.each if outputs == 1 else Tied(objectives.each, column.ravel())
     h = np.full(len(numbers), level)
     for strength in strengths:
         candidate = Candidate("per-feature", strength)
         trying(str(candidate))
-        h, value = _lowest(WithPrior(each_column, strength, scale), box, h, _TOL_EACH, first)
+        h, value = _tuned(WithPrior(each_column, strength, scale), box, h, _TOL_EACH, first)
         yield Tuned(candidate, h[column.ravel()], value)
 
 
-def _lowest(
+def _tuned(
     objective: Objective, box: Box, start: np.ndarray, tol: float, first: float
 ) -> tuple[np.ndarray, float]:
     """Where an objective is lowest, and the mean of the losses of the folds there."""
     size = np.ones(len(start))
     points = projected_descent(box.low * size, box.high * size, start, tol, first)
-    solved = islice(evaluations(points, objective), _LONGEST)
-    best = min(solved, key=lambda each: each.value)
+    best = lowest(points, objective)
     return best.log_values, float(best.split_losses.mean())

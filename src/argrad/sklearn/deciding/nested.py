@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 
 from argrad import SolveError
-from argrad.sklearn.deciding.descending import evaluations
+from argrad.sklearn.deciding.descending import lowest
 from argrad.sklearn.deciding.granularity import (
     NEGLIGIBLE,
     SHARED,
@@ -35,7 +34,7 @@ from argrad.sklearn.rows.folds import Split
 from argrad.sklearn.upper import FIRST, projected_descent
 
 # What is tuned to be judged only need not be tuned to the last digit.
-_TOL, _LONGEST = 3e-3, 100
+_TOL = 3e-3
 # The first step of the level from all folds to all but one.
 _NEAR = 0.5
 # More folds than these are not left out one by one.
@@ -67,8 +66,7 @@ class Several:
         count = np.bincount(groups)
         low, high, g = (np.bincount(groups, h) / count for h in (self.low, self.high, start))
         points = projected_descent(low, high, g, _TOL, first)
-        solved = islice(evaluations(points, Tied(criterion, groups)), _LONGEST)
-        found = min(solved, key=lambda each: each.value)
+        found = lowest(points, Tied(criterion, groups))
         return Tuned(candidate, found.log_values[groups], float(found.split_losses.mean()))
 
 
