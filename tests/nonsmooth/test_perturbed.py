@@ -134,7 +134,7 @@ LEFT += [("erf", 4, 0.3), ("erf", 30, 0.45), ("ranks", 8, 0.15)]
 
 
 @pytest.mark.parametrize(("name", "size", "left"), LEFT)
-def test_half_the_variance_of_plain_monte_carlo_or_less(name, size, left, rng, key):
+def test_what_is_left_of_the_variance_of_plain_monte_carlo(name, size, left, rng, key):
     """The textbook estimator, mean of y sᵀ, with as many calls of the solver."""
     solver, noise, known = KNOWN[name]
     theta, samples = jnp.asarray(rng.normal(size=size)), 64
