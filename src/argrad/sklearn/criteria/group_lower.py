@@ -18,13 +18,12 @@ A fast unified algorithm for solving group-lasso penalized learning problems, St
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from argrad.sklearn.criteria.lower import LowerError
 from argrad.sklearn.criteria.signs import entering, factorised, held, solved
-from argrad.sklearn.criteria.sparse_lower import Support, lowered
+from argrad.sklearn.criteria.sparse_lower import OnSupport, Support, lowered
 from argrad.sklearn.criteria.training_rows import LeastSquares
 
 _ROUNDS, _HALVINGS = 1000, 30
@@ -38,29 +37,18 @@ _FALLS, _ROUNDING = 1e-4, 1e-14
 
 
 @dataclass(frozen=True)
-class GroupSolution:
-    """The support, whole groups; of each of its columns the group among those in use, `number`.
+class GroupSolution(OnSupport):
+    """Whole groups in use; of each of their columns the group among those in use, `number`.
 
     `weight` (|S|,) is λ_g √d_g of its columns, and `root` √d_g.
     """
 
-    support: Support
     number: np.ndarray
     weight: np.ndarray
     root: np.ndarray
-    factor: Any
-
-    @property
-    def vector(self) -> np.ndarray:
-        """w_S."""
-        return self.support.coefficients
-
-    def inverse_times(self, b: np.ndarray) -> np.ndarray:
-        """A⁻¹ b."""
-        return solved(self.factor, b)
 
     def pushed(self, l1: np.ndarray, ridge: np.ndarray) -> np.ndarray:
-        """∂G/∂t, see `SparseSolution`."""
+        """∂G/∂t, see `OnSupport`."""
         del ridge
         return l1 * self.root * self.vector / self._norms()
 
@@ -127,7 +115,7 @@ class GroupProblem(LeastSquares):
         factor = factorised(self._curved(S, w[S], number, weight))
         if factor is None:
             raise LowerError("the columns that it needs are linearly dependent")
-        return GroupSolution(Support(S, w[S]), number, weight, self._root[self.groups[S]], factor)
+        return GroupSolution(Support(S, w[S]), factor, number, weight, self._root[self.groups[S]])
 
     def _solve(
         self, penalty: np.ndarray, w: np.ndarray, short: float

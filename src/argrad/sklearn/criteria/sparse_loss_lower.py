@@ -87,7 +87,7 @@ class SparseLossSolution:
         return np.append(w, b[-1] / self.total - self.centre @ w)
 
     def pushed(self, l1: np.ndarray, ridge: np.ndarray) -> np.ndarray:
-        """∂G/∂t, see `SparseSolution`."""
+        """∂G/∂t, see `OnSupport`."""
         return self._padded(l1 * self.support.signs + ridge * self.support.coefficients)
 
     def bent(self, l1: np.ndarray, ridge: np.ndarray, v1: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ Friedman, Hastie and Tibshirani 2010, J. Stat. Software 33(1).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,11 +55,13 @@ class Support(NamedTuple):
         return np.sign(self.coefficients)
 
 
-class SparseSolution(NamedTuple):
-    """The support, and the Cholesky factor of A = Q_SS + diag μ_S.
+@dataclass(frozen=True)
+class OnSupport:
+    """The support, and the Cholesky factor of A = ∂²f/∂w_S² there.
 
     The stationarity that the coefficients are differentiated by is G(w, t) = ∂f/∂w_S = 0, where t
-    is the logarithm of a penalty, in which λ and μ change by what is handed to the methods.
+    is the logarithm of a penalty, in which λ and μ change by what is handed to `pushed`, ∂G/∂t,
+    and `bent`, 2 ∂²G/∂t∂w w₁ + ∂²G/∂w² (w₁, w₁), of each kind of solution.
     """
 
     support: Support
@@ -72,6 +75,10 @@ class SparseSolution(NamedTuple):
     def inverse_times(self, b: np.ndarray) -> np.ndarray:
         """A⁻¹ b, for right-hand sides b (|S|, ...)."""
         return solved(self.factor, b)
+
+
+class SparseSolution(OnSupport):
+    """Of a sum of squares: A = Q_SS + diag μ_S."""
 
     def pushed(self, l1: np.ndarray, ridge: np.ndarray) -> np.ndarray:
         """∂G/∂t."""
