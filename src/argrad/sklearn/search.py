@@ -60,9 +60,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     ----------
     estimator : Ridge (of one target or several), LogisticRegression, PoissonRegressor,
         GammaRegressor, TweedieRegressor, HuberRegressor, KernelRidge, SVC, SVR,
-        LinearSVC, LinearSVR, Lasso,
-        ElasticNet, MLPRegressor, MLPClassifier, or what `from_objective` makes; alone or as the
-        last step of a Pipeline. The steps before are fitted on the training rows of every fold.
+        LinearSVC, LinearSVR, Lasso, ElasticNet, GroupLasso, MLPRegressor, MLPClassifier, or what
+        `from_objective` makes; alone or as the last step of a Pipeline. The steps before are fitted
+        on the training rows of every fold.
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
@@ -85,9 +85,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     tol : the search ends when no further decrease by more than `tol` times the loss is in sight;
         None for 1e-8 with one hyperparameter (1e-10 of sparse models), 1e-4 with one a feature.
     max_fits : the most fits of the model, all of them counted, as in `n_fits_` and
-        `n_fits_comparing_`; None for as many
-        as 12 points take with one hyperparameter, 100 with one a feature. A decision on the
-        granularity takes no more than half of them, and of the `timeout`.
+        `n_fits_comparing_`; None for as many as 12 points take with one hyperparameter, 100 with
+        one a feature. A decision on the granularity takes no more than half of them, and of the
+        `timeout`.
     timeout : seconds after which no further point is begun; the first always is.
     refit : whether to fit the best estimator on all rows.
     error_score : 'raise', or the score of a point at which a fold cannot be solved, and of a

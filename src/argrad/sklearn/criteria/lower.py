@@ -6,7 +6,6 @@ than all the fits of a search. Its last factor goes along to the compiled deriva
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from scipy.linalg.lapack import dpotri
 
 from argrad.sklearn.criteria.centred import Centred
 from argrad.sklearn.models import Model
+from argrad.sklearn.quasi_newton import Pair, Times, times_inverse
 
 _STEPS = 200
 # Steps with a Hessian from elsewhere: the most, and by how much each has to be shorter, once there
@@ -28,10 +28,6 @@ _SHORT = 1e-9
 _ROUNDED = 1e-5
 # A step that has to be shortened more than this is not one of a Hessian that is near.
 _SHORTENED = 0.02
-
-
-# An inverse Hessian, to be multiplied by.
-_Times = Callable[[np.ndarray], np.ndarray]
 
 
 class LowerError(ArithmeticError):
@@ -89,16 +85,16 @@ class LowerProblem:
             points.append(_Point(y, z, self._value(z, y, ridge)))
         return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
 
-    def _approach(self, point: _Point, ridge: np.ndarray, near: _Times) -> _Point:
+    def _approach(self, point: _Point, ridge: np.ndarray, near: Times) -> _Point:
         """Where L-BFGS that begins with `near` comes to, see Nocedal and Wright 2006, section 7.2.
 
         It ends where it is no quicker than Newton's method.
         """
         slope = self.gradient(point.z, point.y, ridge)
-        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        pairs: list[Pair] = []
         before, patient = np.inf, len(slope) // _WORTH
         for taken in range(max(_ELSEWHERE, patient)):
-            step = -_times_inverse(near, pairs, slope)
+            step = -times_inverse(near, pairs, slope)
             there, alpha = self._lower(point, ridge, step, float(slope @ step))
             size = alpha * float(np.linalg.norm(step))
             slow = taken >= patient or size <= _ROUNDED * np.linalg.norm(there.y)
@@ -146,9 +142,8 @@ class LowerProblem:
                 if not exact:
                     raise LowerError("where its gradient is zero there is no minimum")
                 return LowerSolution(y, _inverse(factor))
-            if (
-                len(step) >= _WORTH * _ELSEWHERE
-            ):  # a Hessian costs more than all steps with this one
+            if len(step) >= _WORTH * _ELSEWHERE:
+                # Another Hessian would cost more than all the steps that are taken with this one.
                 point = self._approach(point, ridge, partial(_solve_by, factor))
                 y, z, value = point
         raise LowerError(f"it did not converge in {_STEPS} Newton steps")
@@ -208,21 +203,6 @@ class LowerProblem:
                 "its Hessian is singular to working precision: the penalty is too weak for "
                 "columns of this scale"
             ) from None
-
-
-def _times_inverse(
-    near: _Times, pairs: list[tuple[np.ndarray, np.ndarray]], slope: np.ndarray
-) -> np.ndarray:
-    """`near`, brought up to date by pairs of steps and changes of the gradient, times `slope`."""
-    q, used = slope, []
-    for step, bent in reversed(pairs):
-        along = (step @ q) / (step @ bent)
-        q = q - along * bent
-        used.append(along)
-    q = near(q)
-    for (step, bent), along in zip(pairs, reversed(used), strict=True):
-        q = q + (along - (bent @ q) / (step @ bent)) * step
-    return q
 
 
 def _inverse(factor: Any) -> np.ndarray:

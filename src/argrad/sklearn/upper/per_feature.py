@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 
 from argrad.sklearn.criteria.criterion import Evaluation
+from argrad.sklearn.quasi_newton import Pair, times_inverse
 
 _MEMORY = 20
 # The first step, if nobody says, and the longest in any logarithm: factors of 7 and 55 in the
@@ -34,7 +35,7 @@ def projected_descent(
     Source: Nocedal and Wright 2006, chapters 4 and 7; projection as in Kelley 1999, section 5.5.
     """
     here = start if isinstance(start, Evaluation) else (yield np.clip(start, low, high))
-    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    pairs: list[Pair] = []
     radius, gained = first, np.inf
     while True:
         h, g = here.log_values, here.gradient
@@ -63,22 +64,13 @@ def projected_descent(
             radius = length / 2
 
 
-def _direction(
-    g: np.ndarray, free: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
+def _direction(g: np.ndarray, free: np.ndarray, pairs: list[Pair]) -> np.ndarray:
     """−H g by the two-loop recursion in the free variables."""
     q = np.where(free, g, 0.0)
     used = [(s * free, y * free) for s, y in pairs]
     used = [(s, y) for s, y in used if s @ y > 1e-10 * np.linalg.norm(s) * np.linalg.norm(y)]
-    coefficients = []
-    for s, y in reversed(used):
-        a = (s @ q) / (s @ y)
-        coefficients.append(a)
-        q = q - a * y
-    if used:
-        s, y = used[-1]
-        q = q * ((s @ y) / (y @ y))
-    for (s, y), a in zip(used, reversed(coefficients), strict=True):
-        q = q + s * (a - (y @ q) / (s @ y))
-    # Before anything is known of the curvature only the direction counts.
-    return -q if used else -q / np.max(np.abs(q)) * FIRST
+    if not used:  # before anything is known of the curvature only the direction counts
+        return -q / np.max(np.abs(q)) * FIRST
+    s, y = used[-1]
+    scale = (s @ y) / (y @ y)
+    return -times_inverse(lambda v: scale * v, used, q)
