@@ -124,6 +124,35 @@ def test_a_warm_start_uses_factors_only_of_the_same_matrices(rng, room):
         np.testing.assert_allclose(warm(again, *data)[0].primal, before.primal, atol=1e-11 * size)
 
 
+@pytest.mark.parametrize("room", [None, 0.4], ids=["rows", "bounds"])
+def test_of_a_matrix_that_is_not_symmetric_its_symmetric_half_counts(rng, room):
+    """The solution, the value and derivatives of both; begun anew and warm."""
+    data, y, *_ = random_program(rng)
+    bounds = {} if room is None else {"lower": y - room, "upper": y + room}
+    data = data if room is None else (data[0], data[1] + rng.normal(size=n), *data[2:])
+    twist = rng.normal(size=(n, n))
+    weights, Q = rng.normal(size=n), data[0]
+    before = ag.quadratic_program(*data, **bounds)
+
+    @jax.jit
+    def upper(Q, p, start):
+        found = ag.quadratic_program(Q, p, *data[2:], **bounds, init=start)
+        return weights @ found.primal + found.value
+
+    slopes = jax.jit(jax.grad(upper, (0, 1)))
+    p = data[1] + 0.01 * rng.normal(size=n)
+    crooked = jnp.asarray(Q + twist - twist.T)
+    # Warm with factors of this very matrix, of another one, and without any.
+    own = ag.quadratic_program(crooked, *data[1:], **bounds)
+    for start in (own, before, None):
+        expected = upper(Q, p, start)
+        np.testing.assert_allclose(upper(crooked, p, start), expected, rtol=1e-9, atol=1e-9)
+        for found, wanted in zip(slopes(crooked, p, start), slopes(Q, p, start), strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-8 * (1 + np.abs(wanted).max()))
+        by_Q = slopes(crooked, p, start)[0]
+        np.testing.assert_allclose(by_Q, by_Q.T, atol=1e-12 * (1 + np.abs(by_Q).max()))
+
+
 def test_linear_program_at_a_vertex_moves_with_its_rows(rng):
     A, b, c = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([4.0, 6.0]), -np.array([1.0, 1.0])
     G = np.concatenate([A, -np.eye(2)])

@@ -187,13 +187,14 @@ class _Given(NamedTuple):
         dtype, none = self.p.dtype, jnp.zeros(0, self.p.dtype)
         rows = [rows for rows in (self.A, self.G) if rows is not None]
         return Program(
-            Q=(self.Q + self.Q.T) / 2,
+            Q=self.Q,
             p=self.p,
             rows=jnp.concatenate(rows) if rows else jnp.zeros((0, self.p.size), dtype),
             b=none if self.b is None else self.b,
             h=none if self.h is None else self.h,
             lower=self.lower,
             upper=self.upper,
+            symmetric=False,
         )
 
     def below(self, rows: Array) -> Activity:

@@ -59,7 +59,8 @@ def _optimality(
     y: Float[Array, " n"], l: Float[Array, " m"], program: Program
 ) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
     """Q y + p + Jᵀl, and J y − limits."""
-    return program.Q @ y + program.p + program.transposed(l), program.times(y) - program.limits()
+    force = program.curve(y) + program.p + program.transposed(l)
+    return force, program.times(y) - program.limits()
 
 
 class LinearKKT(Conditions):

@@ -71,6 +71,7 @@ def sparse_program(given: Any) -> SparseProgram:
         h=none if given.h is None else given.h,
         lower=given.lower,
         upper=given.upper,
+        symmetric=True,
         plan=given.plan,
     )
 

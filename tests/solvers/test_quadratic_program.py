@@ -108,7 +108,7 @@ def flaw(d, y, l):
 def compiled():
     def one(d):
         program = Program(
-            d.Q, d.p, jnp.concatenate([d.A, d.G]), d.b, d.h, lower=d.lower, upper=d.upper
+            d.Q, d.p, jnp.concatenate([d.A, d.G]), d.b, d.h, d.lower, d.upper, symmetric=True
         )
         found = solve_quadratic_program(program, start=None, known=None, max_steps=50)
         return found.y, found.l, found.status, found.rows

@@ -74,7 +74,7 @@ class Solved(eqx.Module):
     ) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
         """(u, l) with Q u + Jᵀl = a, J u = b on the held rows, −l = b on the others, nearly."""
         whole = lambda form: form.program
-        program = self.program.scaled(self.scale)
+        program = self.program.symmetrised().scaled(self.scale)
         form = eqx.tree_at(whole, self.form, program, is_leaf=lambda leaf: leaf is None)
         rows = self.program.row_scale(self.scale)
         u, l = form.solve(self.factor, self.held, None, self.scale * a, rows * b)
@@ -97,7 +97,9 @@ def solve_quadratic_program(
     """
     if known is None or start is None:
         return solved(program, *_anew(program, start, max_steps))
-    form = known.form.of(program)
+    # Of the dual form nothing but residuals is taken with Q, for which half of it need not move.
+    dual = isinstance(known.form, DualForm)
+    form = known.form.of(program if dual else program.symmetrised())
     again, certain = _by_exchange(
         units(program), form, known.share, start, Known(known.held, known.factor)
     )
@@ -113,6 +115,7 @@ def solve_quadratic_program(
 
 def _anew(program: Program, start: Start | None, max_steps: int) -> tuple[Found, Array]:
     """What is found without knowing anything, and the share as `Factors` has it."""
+    given, program = program, program.symmetrised()
     sizes = units(program)
     U = cholesky(program.Q)
     share = least_share(U, jnp.diagonal(program.Q))
@@ -121,9 +124,9 @@ def _anew(program: Program, start: Start | None, max_steps: int) -> tuple[Found,
     plain, certain = _by_exchange(sizes, form, share, begin)
     found = once(
         ~certain,
-        lambda program, begin, best: careful(program, begin, best, max_steps),
+        lambda given, begin, best: careful(given.symmetrised(), begin, best, max_steps),
         plain,
-        program,
+        given,
         begin,
         plain.best,
     )

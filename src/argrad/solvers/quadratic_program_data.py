@@ -1,9 +1,11 @@
 """A convex quadratic program as arrays, and how far a point is from solving it."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, PyTree
@@ -15,9 +17,9 @@ from argrad.rows import Layout
 class Program(eqx.Module):
     """minimise ½ yᵀQy + pᵀy over y in R^n, subject to A y = b, G y <= h, lower <= y <= upper.
 
-    Q is symmetric, `rows` holds A and below it G. Bounds are None where there are none. A vector
-    over all m rows has those of A, of G, of lower and of upper, in this order; rows with an
-    infinite limit limit nothing.
+    Of a Q that is not said to be `symmetric`, (Q + Qᵀ)/2 counts. `rows` holds A and below it G.
+    Bounds are None where there are none. A vector over all m rows has those of A, of G, of lower
+    and of upper, in this order; rows with an infinite limit limit nothing.
     """
 
     Q: Float[Array, "n n"]
@@ -27,6 +29,7 @@ class Program(eqx.Module):
     h: Float[Array, " i"]
     lower: Float[Array, " n"] | None
     upper: Float[Array, " n"] | None
+    symmetric: bool = eqx.field(static=True)
 
     @property
     def equalities(self) -> int:
@@ -87,6 +90,16 @@ class Program(eqx.Module):
         """The largest element of each column of the weighted rows that are not bounds."""
         return jnp.max(jnp.abs(self.rows) * weights[:, None], axis=0, initial=0.0)
 
+    def curve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Q y."""
+        return self.Q @ y if self.symmetric else (self.Q @ y + y @ self.Q) / 2
+
+    def symmetrised(self) -> "Program":
+        """The same with a Q that is symmetric, which only what factorises it has to have."""
+        if self.symmetric:
+            return self
+        return dataclasses.replace(self, Q=(self.Q + self.Q.T) / 2, symmetric=True)
+
     def curvatures(self) -> Float[Array, " n"]:
         """The diagonal of Q."""
         return jnp.diagonal(self.Q)
@@ -101,6 +114,7 @@ class Program(eqx.Module):
             h=self.h,
             lower=None if self.lower is None else self.lower / scale,
             upper=None if self.upper is None else self.upper / scale,
+            symmetric=self.symmetric,
         )
 
     def row_scale(self, scale: Float[Array, " n"]) -> Float[Array, " m"]:
@@ -180,7 +194,7 @@ def residual(program: Program, units: Units, y: Array, l: Array) -> Residual:
     """How far y with multipliers l is from the optimality conditions."""
     eps = float(jnp.finfo(y.dtype).eps)
     size = largest(jnp.abs(y))
-    curved = program.Q @ y
+    curved = program.curve(y)
     pushed = units.force + largest(jnp.abs(l) * units.norms)
     force = pushed + largest(jnp.abs(curved))
     force = jnp.minimum(pushed + units.curvature * size, eps ** (-1 / 3) * force)
@@ -209,7 +223,11 @@ def once(
 
     def body(carry):
         needed, _ = carry
-        needed, now = lax.optimization_barrier((needed, operands))
+        # Flat for a moment, so that matrices go in as they lie in memory: XLA would lay them out
+        # as `function` reads them best, at every call.
+        flat = jax.tree.map(jnp.ravel, operands)
+        needed, flat = lax.optimization_barrier((needed, flat))
+        now = jax.tree.map(lambda array, like: array.reshape(like.shape), flat, operands)
         return jnp.zeros_like(needed), function(*now)
 
     return lax.while_loop(lambda carry: carry[0], body, (needed, otherwise))[1]

@@ -109,6 +109,7 @@ class SparseProgram(Program):
             h=self.h,
             lower=None if self.lower is None else self.lower / scale,
             upper=None if self.upper is None else self.upper / scale,
+            symmetric=self.symmetric,
             plan=self.plan,
         )
 
