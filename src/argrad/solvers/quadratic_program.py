@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 
 from argrad.linalg.fingerprint import fingerprint
 from argrad.solvers.active_set import WEAKLY_ACTIVE
-from argrad.solvers.quadratic_program_active import Known, Start, candidate
+from argrad.solvers.quadratic_program_active import Start, candidate
 from argrad.solvers.quadratic_program_careful import (
     NAMED,
     Found,
@@ -100,9 +100,8 @@ def solve_quadratic_program(
     # Of the dual form nothing but residuals is taken with Q, for which half of it need not move.
     dual = isinstance(known.form, DualForm)
     form = known.form.of(program if dual else program.symmetrised())
-    again, certain = _by_exchange(
-        units(program), form, known.share, start, Known(known.held, known.factor)
-    )
+    begin = start._replace(held=known.held)
+    again, certain = _by_exchange(units(program), form, known.share, begin, known.factor)
     found = once(
         ~certain | ~known.belong_to(program),
         lambda program, start: _anew(program, start, max_steps),
@@ -138,7 +137,7 @@ def _by_exchange(
     form: DualForm | PrimalForm,
     share: Float[Array, ""],
     begin: Start,
-    known: Known | None = None,
+    known: Float[Array, "k k"] | None = None,
 ) -> tuple[Found, Bool[Array, ""]]:
     """Where exchanging rows leads, and whether that is a plainly regular solution."""
     program = form.program

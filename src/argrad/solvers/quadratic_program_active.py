@@ -8,7 +8,7 @@ after very few steps, and what it ends at is exact. Where it does not, nothing i
 Source: Hintermüller, Ito and Kunisch 2002; Júdice and Pires 1994.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from argrad.linalg.extremes import largest
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
-from argrad.solvers.quadratic_program_data import Residual, Units, once, residual
+from argrad.solvers.quadratic_program_data import Residual, Units, residual
 from argrad.solvers.quadratic_program_forms import (
     DualForm,
     PrimalForm,
@@ -37,13 +37,6 @@ class Start(NamedTuple):
     y: Float[Array, " n"]
     l: Float[Array, " m"]
     held: Bool[Array, " m"]
-
-
-class Known(NamedTuple):
-    """The factor of some rows."""
-
-    held: Bool[Array, " m"]
-    factor: Float[Array, "k k"]
 
 
 class Candidate(NamedTuple):
@@ -66,11 +59,14 @@ class Candidate(NamedTuple):
 
 
 def candidate(
-    form: DualForm | PrimalForm, units: Units, start: Start, known: Known | None = None
+    form: DualForm | PrimalForm,
+    units: Units,
+    start: Start,
+    known: Float[Array, "k k"] | None = None,
 ) -> Candidate:
     """Exchange rows until signs are right or progress ends, and refine what is found.
 
-    `known` is a factor of some rows in this form.
+    `known` is the factor in this form of the rows that `start` holds.
     """
     if isinstance(form, DualForm):
         y, l, held, factor, steps = _exchange_dual(form, units, start, known)
@@ -143,20 +139,7 @@ def _begin(m: int) -> _Progress:
     return _Progress(jnp.array(m + 1), jnp.array(m + 1), jnp.array(0))
 
 
-def _factorise(form: DualForm | PrimalForm, held, last: Known | Array) -> Known | Array:
-    """The factor of the rows `held`, given the last one taken and of which rows, if that counts."""
-    if not isinstance(last, Known):
-        return form.factorise(held, None)
-    stale = jnp.any(held != last.held)
-    factor = once(stale, lambda held: form.factorise(held, None), last.factor, held)
-    return Known(held, factor)
-
-
-def _factor(last: Known | Array) -> Array:
-    return last.factor if isinstance(last, Known) else last
-
-
-def _exchange_dual(form: DualForm, units: Units, start: Start, known: Known | None):
+def _exchange_dual(form: DualForm, units: Units, start: Start, known: Array | None):
     """In the space of the multipliers, where only matrices with a row a constraint are met."""
     del units
     program, offset = form.program, form.offset
@@ -170,37 +153,37 @@ def _exchange_dual(form: DualForm, units: Units, start: Start, known: Known | No
     roots = jnp.sqrt(jnp.diagonal(form.S))
     size = jnp.linalg.norm(form.q)
 
-    def step(carry):
-        held, _, last, steps, progress = carry
-        last = _factorise(form, held, last)
-        l = substitute(_factor(last), jnp.where(held, -offset, 0))
+    def step(carry, factor=None):
+        held, _, _, steps, progress = carry
+        factor = form.factorise(held, None) if factor is None else factor
+        l = substitute(factor, jnp.where(held, -offset, 0))
         moved = form.S @ l
         force = jnp.sqrt(jnp.maximum(l @ moved, 0))
         negative = l * roots < -tol * (force + size)
         violated = offset + moved < -tol * (jnp.abs(offset) + roots * force)
         wrong = jnp.where(held, negative, violated) & ~equal
         progress = progress.after(jnp.sum(wrong))
-        return held ^ (wrong & progress.unfinished), l, last, steps + 1, progress
+        return held ^ (wrong & progress.unfinished), l, factor, steps + 1, progress
 
-    first = jnp.zeros_like(form.S) if known is None else known
-    carry = (start.held | equal, start.l, first, jnp.array(0), _begin(m))
-    held, l, last, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
-    return backwards(form.U, centre - form.q - l @ form.R), l, held, _factor(last), steps
+    carry = (start.held | equal, start.l, jnp.zeros_like(form.S), jnp.array(0), _begin(m))
+    carry = carry if known is None else step(carry, known)
+    held, l, factor, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
+    return backwards(form.U, centre - form.q - l @ form.R), l, held, factor, steps
 
 
-def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Known | None):
+def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Array | None):
     program = form.program
     m, e = program.size, program.equalities
     equal = jnp.arange(m) < e
     tol = float(jnp.finfo(start.y.dtype).eps) ** 0.75
 
-    def step(carry):
-        y, l, held, last, steps, progress = carry
-        last = _factorise(form, held, last)
+    def step(carry, factor=None):
+        y, l, held, _, steps, progress = carry
+        factor = form.factorise(held, None) if factor is None else factor
         l = jnp.where(held, l, 0)
         now = residual(program, units, y, l)
         slack = jnp.where(held, now.slack, 0)
-        dy, dl = form.solve(_factor(last), held, None, -now.gradient, slack)
+        dy, dl = form.solve(factor, held, None, -now.gradient, slack)
         y, l = y + dy, jnp.where(held, l + dl, 0)
         now = residual(program, units, y, l)
         excess = -now.slack / now.reach
@@ -209,16 +192,15 @@ def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Known 
         progress = progress.after(jnp.sum(wrong))
         flip = wrong & progress.unfinished
         held = jnp.where(jnp.any(flip), _pinned(program, held ^ flip, l), held)
-        return y, l, held, last, steps + 1, progress
+        return y, l, held, factor, steps + 1, progress
 
-    first: Any = known
-    if known is None:
-        shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
-        first = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
-    begin = _pinned(program, start.held | equal, start.l)
-    carry = (start.y, start.l, begin, first, jnp.array(0), _begin(m))
-    y, l, held, last, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
-    return y, l, held, _factor(last), steps
+    shapes = eqx.filter_eval_shape(form.factorise, start.held, None)
+    none = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), shapes)
+    begin = _pinned(program, start.held | equal, start.l) if known is None else start.held
+    carry = (start.y, start.l, begin, none, jnp.array(0), _begin(m))
+    carry = carry if known is None else step(carry, known)
+    y, l, held, factor, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
+    return y, l, held, factor, steps
 
 
 def _pinned(program, held, l):
