@@ -16,7 +16,6 @@ from argrad.sklearn.deciding.granularity import (
     SHARED,
     STRENGTHS,
     Box,
-    BudgetError,
     Candidate,
     Objectives,
     choose,
@@ -24,6 +23,7 @@ from argrad.sklearn.deciding.granularity import (
     path,
     restricted,
 )
+from argrad.sklearn.deciding.stopping import BudgetError
 from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
 

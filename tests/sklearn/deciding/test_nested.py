@@ -7,8 +7,9 @@ import pytest
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.granularity import SHARED, BudgetError, Candidate, EndedError, Tuned
+from argrad.sklearn.deciding.granularity import SHARED, Candidate, Tuned
 from argrad.sklearn.deciding.nested import Several, can_win, compare
+from argrad.sklearn.deciding.stopping import BudgetError, EndedError
 
 FOLDS = np.arange(60).reshape(6, 10)
 SPLITS = [(np.setdiff1d(FOLDS, fold), fold) for fold in FOLDS]

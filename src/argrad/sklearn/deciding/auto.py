@@ -16,6 +16,7 @@ from argrad.sklearn.hyperparameters import (
     Hyperparameter,
     PerClass,
     PerFeature,
+    PerLayer,
     Shared,
 )
 
@@ -37,10 +38,10 @@ class Auto(Hyperparameter):
 
     Between `low` and `high`; without, ten decades around where the search begins. `groups` are
     those of `Grouped`, if groups are to be considered; classes, or targets, are where there are
-    three, or two. Numbers of their own for the columns are
-    drawn to their common mean by a Gaussian prior on the logarithms, whose strength is decided
-    as well. The shared number is kept unless more of them lose less on rows that their tuning has
-    not seen; see docs/overtuning.md.
+    three, or two; of a multilayer perceptron it is the layers, in place of columns. Numbers of
+    their own for the columns are drawn to their common mean by a Gaussian prior on the logarithms,
+    whose strength is decided as well. The shared number is kept unless more of them lose less on
+    rows that their tuning has not seen; see docs/overtuning.md.
 
     Raises what `Grouped` and `Shared` raise for such groups and bounds, and ValueError for one
     bound without the other.
@@ -84,11 +85,11 @@ class Auto(Hyperparameter):
         low, high = math.log(self.low), math.log(self.high)
         return Box(low, high, np.clip(start, low, high))
 
-    def numbers(self, features: list[str]) -> np.ndarray | None:
-        """The number of each column's group (d,), or None without groups."""
+    def numbers(self, units: list[str]) -> np.ndarray | None:
+        """The number of the group of each column, or layer, (d,), or None without groups."""
         if self.groups is None:
             return None
-        return Grouped(self.groups, 0.5, 2.0).index(features, 1)[:, 0]
+        return Grouped(self.groups, 0.5, 2.0).index(units, 1)[:, 0]
 
     def decided(self, candidate: Candidate, box: Box) -> Hyperparameter:
         """The hyperparameter that a candidate stands for."""
@@ -101,6 +102,8 @@ class Auto(Hyperparameter):
             return Grouped(self.groups, low, high)
         if candidate.granularity == "per-class":
             return PerClass(low, high)
+        if candidate.granularity == "per-layer":
+            return PerLayer(low, high)
         if candidate.granularity == "adaptive":
             return Adaptive(low, high)
         return PerFeature(low, high)

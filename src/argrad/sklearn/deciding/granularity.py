@@ -10,17 +10,17 @@ constants and the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
 from argrad.sklearn.deciding.descending import lowest
 from argrad.sklearn.deciding.prior import WithPrior
+from argrad.sklearn.deciding.stopping import Stop, until_stopped
 from argrad.sklearn.deciding.tied import Tied
 from argrad.sklearn.rows.folds import Split
 from argrad.sklearn.upper import FIRST, projected_descent
@@ -49,14 +49,6 @@ Objective = Callable[[np.ndarray], Evaluation]
 Trying = Callable[[str], None]
 
 
-class BudgetError(Exception):
-    """No further evaluation is allowed."""
-
-
-class EndedError(Exception):
-    """Whoever is told of evaluations wants no more of them."""
-
-
 @dataclass(frozen=True)
 class Candidate:
     """A granularity, and the strength of the prior that draws the penalties together."""
@@ -73,6 +65,7 @@ class Candidate:
 SHARED = Candidate("shared", np.inf)
 GROUPED = Candidate("grouped", 0.0)
 PER_CLASS = Candidate("per-class", 0.0)
+PER_LAYER = Candidate("per-layer", 0.0)
 ADAPTIVE = Candidate("adaptive", 0.0)
 
 
@@ -214,8 +207,7 @@ def decide(
     stages: list[Stage] = []
     candidates: list[Tuned] = []
     stopped = "nothing was measured on unseen folds before the decision ended"
-    interrupted = ended = False
-    try:
+    with until_stopped() as stop:
         whole = objectives_for(splits)
         coming = path(whole, box, groups, outputs, trying, strengths)
         worth = False
@@ -242,38 +234,33 @@ def decide(
             hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
             if hurts and tuned.candidate.granularity == "per-feature":
                 break
-    except BudgetError:
-        pass
-    except SolveError as error:
-        stopped = f"with more freedom a fold had no solution ({error})" if stages else f"{error}"
-    except EndedError:
-        ended = True
-    except KeyboardInterrupt:
-        interrupted = ended = True
+    if stop.unsolved is not None:
+        freer = f"with more freedom a fold had no solution ({stop.unsolved})"
+        stopped = freer if stages else f"{stop.unsolved}"
     if not stages:
         start = candidates[0].log_values if candidates else box.start
-        return undecided(replace(box, start=start), stopped, interrupted, ended)
-    return concluded(stages, stopped, doubt, interrupted, ended)
+        return undecided(start, stopped, stop)
+    return concluded(stages, stopped, doubt, stop)
 
 
-def concluded(
-    stages: list[Stage], stopped: str, doubt: float, interrupted: bool = False, ended: bool = False
-) -> Decision:
+def concluded(stages: list[Stage], stopped: str, doubt: float, stop: Stop) -> Decision:
     """The decision that these stages come to, the first of them that of the shared penalty.
 
-    `stopped` says why there are no others, if there are none.
+    `stopped` says why there are no others, if there are none; `stop` is what ended it.
     """
     table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
     number = choose(np.array([stage.unseen for stage in stages]), doubt)
     chosen, scale = stages[number].tuned, stages[0].tuned.cv_loss
     reason = _reason(stages, number) if len(stages) > 1 else f"{SHARED}: {stopped}"
-    return Decision(chosen.candidate, chosen.log_values, scale, table, reason, interrupted, ended)
+    how = chosen.candidate, chosen.log_values, scale, table, reason
+    return Decision(*how, stop.interrupted, stop.ended)
 
 
-def undecided(box: Box, why: str, interrupted: bool = False, ended: bool = False) -> Decision:
-    """The shared penalty, for want of any comparison."""
-    nothing = pd.DataFrame(columns=_COLUMNS)
-    return Decision(SHARED, box.start, np.nan, nothing, f"{SHARED}: {why}", interrupted, ended)
+def undecided(start: np.ndarray, why: str, stop: Stop | None = None) -> Decision:
+    """The shared penalty at `start` (s,), for want of any comparison."""
+    nothing, stop = pd.DataFrame(columns=_COLUMNS), stop or Stop()
+    how = SHARED, start, np.nan, nothing, f"{SHARED}: {why}"
+    return Decision(*how, stop.interrupted, stop.ended)
 
 
 def _reason(stages: list[Stage], chosen: int) -> str:

@@ -11,16 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from argrad import SolveError
 from argrad.sklearn.deciding.descending import lowest
 from argrad.sklearn.deciding.granularity import (
     NEGLIGIBLE,
     SHARED,
-    Box,
-    BudgetError,
     Candidate,
     Decision,
-    EndedError,
     Objective,
     Stage,
     Trying,
@@ -29,6 +25,7 @@ from argrad.sklearn.deciding.granularity import (
     restricted,
     undecided,
 )
+from argrad.sklearn.deciding.stopping import until_stopped
 from argrad.sklearn.deciding.tied import Tied
 from argrad.sklearn.rows.folds import Split
 from argrad.sklearn.upper import FIRST, projected_descent
@@ -122,8 +119,7 @@ def compare(
     tuned: list[Tuned] = []
     unseen: list[list[float]] = []
     stopped, enough = "it ended before two folds had been left out", ""
-    interrupted = ended = False
-    try:
+    with until_stopped() as stop:
         whole = criterion_for(splits)
         trying(str(SHARED))
         tuned.append(several.shared(whole, start, FIRST))
@@ -159,21 +155,13 @@ def compare(
             if early and len(unseen) > 1 and not hope and len(unseen) < len(left_out):
                 enough = f" (the first {len(unseen)} of {len(left_out)} folds left no doubt)"
                 break
-    except BudgetError:
-        pass
-    except SolveError as error:
-        stopped = f"a fold had no solution ({error})"
-    except EndedError:
-        ended = True
-    except KeyboardInterrupt:
-        interrupted = ended = True
+    if stop.unsolved is not None:
+        stopped = f"a fold had no solution ({stop.unsolved})"
     if len(unseen) < 2:
-        at = tuned[0].log_values if tuned else start
-        box = Box(float(several.low.min()), float(several.high.max()), at)
-        return undecided(box, stopped, interrupted, ended)
+        return undecided(tuned[0].log_values if tuned else start, stopped, stop)
     losses = np.array(unseen).T
     stages = [Stage(way, loss) for way, loss in zip(tuned, losses, strict=True)]
-    decision = concluded(stages, stopped, doubt, interrupted, ended)
+    decision = concluded(stages, stopped, doubt, stop)
     return replace(decision, reason=decision.reason + enough)
 
 

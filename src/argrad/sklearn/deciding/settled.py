@@ -15,6 +15,7 @@ from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP
+from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
 from argrad.sklearn.deciding.auto import (
     Auto,
     PerCoefficient,
@@ -29,12 +30,11 @@ from argrad.sklearn.deciding.granularity import (
     DOUBT_OF_CLASSES,
     GROUPED,
     PER_CLASS,
+    PER_LAYER,
     SHARED,
     STRENGTHS,
     Box,
-    BudgetError,
     Decision,
-    EndedError,
     Objectives,
     decide,
     restricted,
@@ -43,11 +43,13 @@ from argrad.sklearn.deciding.granularity import (
 )
 from argrad.sklearn.deciding.nested import Several, compare
 from argrad.sklearn.deciding.prior import WithPrior
+from argrad.sklearn.deciding.stopping import BudgetError, EndedError
 from argrad.sklearn.families import AnyCriterion, criterion_of, linear_criterion
-from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, PerFeature, Shared
+from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, PerFeature, PerLayer, Shared
 from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.models.sparse import SparseModel
+from argrad.sklearn.models.trained import Trained
 from argrad.sklearn.place import Place
 from argrad.sklearn.row_prior import with_row_prior
 from argrad.sklearn.row_weights import NO_FACTORS, RowFactors
@@ -154,10 +156,8 @@ def settle(
     def make(folds: Folds, hyperparameter: Hyperparameter) -> AnyCriterion:
         if isinstance(model, Model):
             return linear_criterion(model, folds, hyperparameter)
-        space = Space(
-            {next(iter(model.kinds)): hyperparameter}, model.units(folds.features), outputs
-        )
-        return criterion_of(model, folds, space)
+        alone = replace(place, tuned={place.name: hyperparameter})
+        return criterion_of(model, folds, _space(alone, model, folds, outputs))
 
     def begin(criterion: AnyCriterion, hyperparameter: Hyperparameter) -> np.ndarray:
         if isinstance(criterion, Criterion) and criterion.many_rows and criterion.shared:
@@ -165,8 +165,7 @@ def settle(
         return criterion.start()
 
     if not isinstance(model, Model):
-        of_columns = isinstance(model, SparseModel) and PerFeature in _kinds(model)
-        if not (of_columns and isinstance(place.hyperparameter, Auto)):
+        if not (isinstance(place.hyperparameter, Auto) and _can_be_several(model, folds)):
             return _of_several(place, model, folds, outputs, stack)
     elif not isinstance(place.hyperparameter, Auto):
 
@@ -182,17 +181,20 @@ def settle(
         spent = allowance.used, allowance.ended
         weighed = with_row_prior(criterion, factors)
         return Settled(place, criterion, weighed, start, None, *spent, over=over)
+    each = make(folds, _finest(model, folds)(1e-4, 1e4))
     decision, hyperparameter = _decided(
-        place.hyperparameter, model, make, folds, stack, splits, strata, allowance
+        place.hyperparameter, model, make, each, stack, splits, strata, allowance
     )
     place = replace(place, tuned={place.name: hyperparameter})
-    tuned = make(folds, hyperparameter)
+    # Of the minima that networks may have it goes on from those that were compared.
+    again = isinstance(hyperparameter, PerLayer)
+    tuned = each if again else make(folds, hyperparameter)
     objective: Callable[[np.ndarray], Evaluation] = tuned
     if 0 < decision.chosen.prior_strength < np.inf:
         objective = WithPrior(tuned, decision.chosen.prior_strength, decision.scale)
     start = decision.log_values
     if not isinstance(hyperparameter, Adaptive):
-        number = hyperparameter.index(folds.features, folds.each[0].target.shape[1]).ravel()
+        number = hyperparameter.index(model.units(folds.features), _outputs(model, folds)).ravel()
         start = np.bincount(number, start) / np.bincount(number)
     enough = allowance.fits - allowance.used > _AGAIN * len(splits) and allowance.deadline == np.inf
     if isinstance(hyperparameter, Shared) and enough and not decision.ended:
@@ -211,7 +213,7 @@ def _of_several(
     """Of models with hyperparameters that are no penalties of columns; `Auto` is one number."""
     tuned = place.own_names
     guess = {k: Shared(0.5, 2.0) if isinstance(v, Auto) else v for k, v in tuned.items()}
-    space = Space(guess, model.units(folds.features), outputs)
+    space = _space(replace(place, tuned=guess, prefix=""), model, folds, outputs)
     criterion = criterion_of(model, folds, space)
     start = criterion.start()
     ranges = {
@@ -227,6 +229,30 @@ def _of_several(
 
     place = replace(place, tuned=ranges)
     return Settled(place, criterion, criterion, start, shifts=shifts, over=over)
+
+
+def _space(place: Place, model: Tunable, folds: Folds, outputs: Sequence[str]) -> Space:
+    """Of what is tuned in the estimator itself."""
+    return Space(place.own_names, model.units(folds.features), outputs)
+
+
+def _can_be_several(model: Tunable, folds: Folds) -> bool:
+    """Whether the penalty of a model that is not linear can be one a column, or one a layer."""
+    if isinstance(model, SparseModel):
+        return PerFeature in _kinds(model)
+    return PerLayer in _kinds(model) and len(model.units(folds.features)) > 1
+
+
+def _finest(model: Tunable, folds: Folds) -> type[Hyperparameter]:
+    """What all candidates are ties of."""
+    if isinstance(model, Trained):
+        return PerLayer
+    return PerFeature if _outputs(model, folds) == 1 else PerCoefficient
+
+
+def _outputs(model: Tunable, folds: Folds) -> int:
+    """Of how many outputs the penalties may differ."""
+    return 1 if isinstance(model, Trained) else folds.each[0].target.shape[1]
 
 
 def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
@@ -286,37 +312,44 @@ def among(splits: Sequence[Split], drawn: np.ndarray) -> list[Split]:
     return [(np.searchsorted(drawn, a), np.searchsorted(drawn, b)) for a, b in kept]
 
 
-def _decided(auto, model, make, folds, stack, splits, strata, allowance):
-    """The decision, and the hyperparameter that it comes to; `make` makes criteria of folds."""
+def _decided(auto, model, make, whole, stack, splits, strata, allowance):
+    """The decision, and the hyperparameter that it comes to.
 
-    def one_each(folds: Folds) -> AnyCriterion:
-        return make(folds, (PerFeature if targets == 1 else PerCoefficient)(1e-4, 1e4))
-
-    targets = folds.each[0].target.shape[1]
+    `whole` is the criterion of all rows in what the candidates are ties of; `make` makes others.
+    """
+    folds = whole.folds
+    units, targets = model.units(folds.features), _outputs(model, folds)
     n = _count(splits)
-    sparse = isinstance(model, SparseModel)
-    number = len(folds.features) * (1 if sparse else model.outputs(targets))
-    box = auto.box(one_each(folds).start())
-    groups = auto.numbers(folds.features)
+    sparse, trained = isinstance(model, SparseModel), isinstance(whole, TrainedCriterion)
+    number = (
+        len(units) * (1 if sparse else model.outputs(targets)) if not trained else whole.weights
+    )
+    box = auto.box(whole.start())
+    groups = auto.numbers(units)
     few = None
     if sparse:
         rows = n if affordable_rows_of_sparse(number) >= n else 0
     else:
-        rows = affordable_rows(number, model.squares)
-        if rows == 0 and (targets > 1 or groups is not None):  # no penalties of columns, then
-            rows, few = affordable_rows_of_few(number, model.squares), _few(box, targets, groups)
+        rows = 0 if trained else affordable_rows(number, model.squares)
+        if rows == 0 and (trained or targets > 1 or groups is not None):  # no more of them, then
+            rows = affordable_rows_of_few(number, not trained and model.squares)
+            few = _few(box, targets, groups, trained)
     if rows == 0:
-        why = f"{number} coefficients are too many to compare what else there is within a minute"
-        return undecided(box, why), auto.decided(SHARED, box)
+        what = "weights" if trained else "coefficients"
+        why = f"{number} {what} are too many to compare what else there is within a minute"
+        return undecided(box.start, why), auto.decided(SHARED, box)
     drawn = None
     if rows < n:
         drawn = draw(n, rows, strata)
         splits = among(splits, drawn)
 
     def spending(chosen: Sequence[Split]) -> Objectives:
-        all_of_it = chosen is splits and drawn is None
-        parts, fits = folds if all_of_it else stack(chosen, drawn), len(chosen)
-        each = allowance.spend(one_each(parts), fits)
+        fits, parts = len(chosen), folds
+        criterion = whole
+        if drawn is not None or chosen is not splits:
+            parts = stack(chosen, drawn)
+            criterion = make(parts, _finest(model, parts)(1e-4, 1e4))
+        each = allowance.spend(criterion, fits)
         if not sparse:
             return Objectives(each)
         twice = None
@@ -337,13 +370,15 @@ def _decided(auto, model, make, folds, stack, splits, strata, allowance):
     return decision, auto.decided(decision.chosen, box)
 
 
-def _few(box: Box, targets: int, groups: np.ndarray | None) -> Several:
-    """One number, one a group, one a class: for log penalties (d m,) of m targets."""
+def _few(box: Box, targets: int, groups: np.ndarray | None, layers: bool) -> Several:
+    """One number, one a group, one a class: for log penalties (d m,) of m targets; or a layer."""
     numbers = np.arange(len(box.start))
     ways = {}
     if groups is not None:
         ways[GROUPED] = groups[numbers // targets]
     if targets > 1:
         ways[PER_CLASS] = numbers % targets
+    if layers:
+        ways[PER_LAYER] = numbers
     bounds = np.full(len(numbers), box.low), np.full(len(numbers), box.high)
     return Several(np.zeros(len(numbers), dtype=int), ways, *bounds)
