@@ -20,7 +20,18 @@ def test_every_model_is_listed_with_its_hyperparameter(run):
     by_name = {each["name"]: each for each in content}
     assert by_name["svc"]["hyperparameters"] == ["C", "gamma"]
     assert by_name["svc"]["granularities"] == ["shared"]
-    assert by_name["lasso"]["granularities"] == ["shared", "grouped", "per-feature"]
+    assert by_name["mlp_classifier"]["granularities"] == ["shared", "per-layer"]
+    for each, line in zip(CATALOGUE, lines[1:], strict=False):
+        assert f" {', '.join(each.granularities)} " in line
+
+
+def test_what_models_lists_is_what_tune_takes():
+    from argrad.cli.comparison import GRANULARITIES
+    from argrad.cli.tune import GranularityOption
+    from argrad.report.catalogue import CATALOGUE
+
+    listed = {name for each in CATALOGUE for name in each.granularities}
+    assert {option.value for option in GranularityOption} - {"auto"} == listed == set(GRANULARITIES)
 
 
 def test_it_loads_nothing_heavy():

@@ -7,9 +7,19 @@ import pytest
 from sklearn.base import is_classifier
 
 from argrad.report import InputError
-from argrad.report.catalogue import CATALOGUE, OF_COLUMNS, choice_of, named
-from argrad.sklearn import PerFeature
+from argrad.report.catalogue import CATALOGUE, choice_of, named
+from argrad.sklearn import Adaptive, Grouped, PerClass, PerFeature, PerLayer, Shared
 from argrad.sklearn.models import MODELS, model_of
+
+
+GRANULARITIES = {
+    Shared: "shared",
+    Grouped: "grouped",
+    PerClass: "per-class",
+    PerLayer: "per-layer",
+    Adaptive: "adaptive",
+    PerFeature: "per-feature",
+}
 
 
 def estimator_of(choice):
@@ -29,7 +39,12 @@ def test_it_says_of_each_model_what_the_registry_says(choice):
     assert list(choice.ranges) == list(model.kinds)
     assert choice.loss_name == model.loss_name
     assert choice.task == ("classification" if is_classifier(estimator) else "regression")
-    assert (choice.granularities == OF_COLUMNS) == (PerFeature in model.kinds[choice.parameter])
+    granularities = {GRANULARITIES[kind] for kind in model.kinds[choice.parameter]}
+    if choice.task == "regression":  # of the single target that a table has
+        granularities -= {"per-class"}
+    if not choice.linear:  # groups are of columns, not of layers
+        granularities -= {"grouped"}
+    assert set(choice.granularities) == granularities
     for criterion in choice.criteria:
         model.judged_by(criterion)
     with pytest.raises(ValueError, match=" and ".join(map(repr, choice.criteria))):
@@ -57,11 +72,26 @@ def test_which_have_coefficients_of_the_columns(choice, rng):
     assert choice.linear == hasattr(estimator_of(choice).fit(X, y), "coef_")
 
 
-def test_what_has_no_penalty_a_column():
+def test_what_has_no_such_penalties():
     named("svc").check_granularity("auto")
-    named("lasso").check_granularity("per-feature")
-    with pytest.raises(InputError, match="'svc' has one C for all columns, not one a feature"):
-        named("svc").check_granularity("per-feature")
+    named("lasso").check_granularity("per-feature", groups=True)
+    for name, asked, said in (
+        ("svc", "per-feature", "'svc' has no C for each feature: .* is for 'ridge', 'logistic'"),
+        ("ridge", "per-class", "per-class is for 'logistic'. Leave it out, or use 'shared' or 'gr"),
+        ("ridge", "per-layer", "per-layer is for 'mlp_regressor' and 'mlp_classifier'"),
+        ("ridge", "adaptive", "no alpha by the coefficients of a first fit: .* is for 'lasso'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            named(name).check_granularity(asked)
+    with pytest.raises(InputError, match="no alpha for each group of columns: leave out --groups"):
+        named("mlp_regressor").check_granularity("auto", groups=True)
+
+
+def test_a_penalty_a_class_needs_three():
+    named("logistic").check_classes(3, "per-class")
+    named("logistic").check_classes(2, "auto")
+    with pytest.raises(InputError, match="has two classes, .* needs three classes or more"):
+        named("logistic").check_classes(2, "per-class")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ GRANULARITIES = {
     "shared": "one shared penalty",
     "grouped": "one penalty per group",
     "per-class": "one penalty per class",
+    "per-layer": "one penalty per layer",
     "adaptive": "penalties by the coefficients of a first fit",
     "per-feature": "one penalty per feature",
 }

@@ -28,7 +28,7 @@ def models(
                 each.estimator,
                 each.targets,
                 ", ".join(each.ranges),
-                "any" if len(each.granularities) > 1 else each.granularities[0],
+                ", ".join(each.granularities),
                 ", ".join(each.criteria),
             )
             for each in CATALOGUE
@@ -38,9 +38,11 @@ def models(
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             typer.echo("  ".join(cells).rstrip())
         typer.echo(
-            "\nalpha is a penalty, C an inverse one: one for all features (shared), where it can\n"
-            "be any also one a group or each, or decided. Without --model: logistic for classes,\n"
-            "ridge for numbers. Without --criterion: the first."
+            "\nalpha is a penalty, C an inverse one: one (shared), one for each group of columns,\n"
+            "feature, class (of three or more) or layer of weights, or one for each feature by\n"
+            "the coefficients of a first fit (adaptive). Without --granularity unseen folds\n"
+            "decide, without --model it is logistic for classes and ridge for numbers, without\n"
+            "--criterion the first."
         )
         typer.echo(
             "\nargrad.sklearn.GradientSearchCV tunes them in Python, with settings of your own,\n"

@@ -25,6 +25,9 @@ class GranularityOption(StrEnum):
     auto = "auto"
     shared = "shared"
     grouped = "grouped"
+    per_class = "per-class"
+    per_layer = "per-layer"
+    adaptive = "adaptive"
     per_feature = "per-feature"
 
 
@@ -45,7 +48,8 @@ def tune(
     granularity: Annotated[
         GranularityOption,
         typer.Option(
-            help="One shared penalty, one per group or feature, or decided on unseen folds."
+            help="One shared penalty, several that `argrad models` lists for the model, or decided "
+            "on unseen folds."
         ),
     ] = GranularityOption.auto,
     criterion: Annotated[

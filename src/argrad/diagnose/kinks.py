@@ -127,8 +127,8 @@ def _slopes(
         give = jnp.where(kink.bends, 1 / added, 0)
 
     basis = piece.basis(size)
-    matrix = hessian_on(lambda v: objective(v, x), v, basis, size)
-    matrix += hessian_on(lambda v: at(x).smooth(v, piece), v, basis, size)
+    matrix = hessian_on(lambda v: objective(v, x), v, basis)(size)
+    matrix += hessian_on(lambda v: at(x).smooth(v, piece), v, basis)(size)
     factor = factorise_on(matrix, basis, piece.dimension)
     free = -factor.substitute(basis.project(basis.restrict(force_dot)))
     unopposed = still + basis.embed(basis.project(free))

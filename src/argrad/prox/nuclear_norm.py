@@ -43,6 +43,9 @@ class Turned(Basis):
     def project(self, z):
         return self.some.project(z)
 
+    def first(self, k):
+        return Turned(self.some.first(k), self.place, self.frames)
+
 
 class FixedRank(Piece):
     """Matrices M of one rank, near one of them whose singular vectors are U and V.

@@ -5,7 +5,8 @@ the minimum on it of a smooth function, and stays on it when x moves a little, a
 """
 
 import abc
-from typing import NamedTuple
+import dataclasses
+from typing import NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -30,6 +31,10 @@ class Basis(eqx.Module):
 
     @abc.abstractmethod
     def project(self, z: Float[Array, " k"]) -> Float[Array, " k"]: ...
+
+    @abc.abstractmethod
+    def first(self, k: int) -> Self:
+        """The same with room for the first k of its coordinates alone."""
 
 
 class Piece(eqx.Module):
@@ -88,6 +93,9 @@ class Support(Basis):
     def project(self, z):
         return jnp.where(self.index < self.size, z, 0)
 
+    def first(self, k):
+        return dataclasses.replace(self, index=self.index[:k])
+
 
 class Shares(Basis):
     """Coordinates that move together: y_j is a share of the number in its slot.
@@ -108,6 +116,9 @@ class Shares(Basis):
 
     def project(self, z):
         return jnp.where(jnp.arange(self.size) < self.used, z, 0)
+
+    def first(self, k):
+        return dataclasses.replace(self, size=k)
 
 
 def support(mask: Bool[Array, " d"], size: int) -> Support:

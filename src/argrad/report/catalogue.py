@@ -25,8 +25,10 @@ class Range(NamedTuple):
 
 
 _WIDE = Range(1e-4, 1e4)
-# What `--granularity` may ask for, of a linear model and of others.
+# What `--granularity` may ask for: of most linear models, and of models with one penalty only.
 OF_COLUMNS, OF_ALL = ("shared", "grouped", "per-feature"), ("shared",)
+OF_CLASSES = ("shared", "grouped", "per-class", "per-feature")
+OF_LAYERS = ("shared", "per-layer")
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,27 @@ class Choice:
             f"{listed(self.criteria)}."
         )
 
-    def check_granularity(self, name: str) -> None:
-        """Raise `InputError` for one that the model has no penalties for."""
+    def check_granularity(self, name: str, groups: bool = False) -> None:
+        """Raise `InputError` for one that the model has no penalties for, or for `groups`."""
         if name != "auto" and name not in self.granularities:
+            others = listed((e.name for e in CATALOGUE if name in e.granularities), limit=20)
             raise InputError(
-                f"The model '{self.name}' has one {self.parameter} for all columns, not one "
-                f"{_ASKED[name]}: leave out --granularity {name}."
+                f"The model '{self.name}' has no {self.parameter} {_ASKED[name]}: --granularity "
+                f"{name} is for {others}. Leave it out, or use "
+                f"{' or '.join(map(repr, self.granularities))}."
+            )
+        if groups and "grouped" not in self.granularities:
+            raise InputError(
+                f"The model '{self.name}' has no {self.parameter} {_ASKED['grouped']}: leave out "
+                "--groups."
+            )
+
+    def check_classes(self, count: int, granularity: str) -> None:
+        """Raise `InputError` where a penalty for each of `count` classes is asked for, but two."""
+        if granularity == "per-class" and count == 2:
+            raise InputError(
+                "The target has two classes, which share one set of coefficients: --granularity "
+                "per-class needs three classes or more. Leave it out, or use 'per-feature'."
             )
 
     @property
@@ -98,7 +115,13 @@ class Choice:
         return f"{self.parameter}, the penalty (right: stronger)"
 
 
-_ASKED = {"grouped": "a group", "per-feature": "a feature"}
+_ASKED = {
+    "grouped": "for each group of columns",
+    "per-feature": "for each feature",
+    "per-class": "for each class",
+    "per-layer": "for each layer",
+    "adaptive": "by the coefficients of a first fit",
+}
 _JUDGES: dict[Task, dict[str, str]] = {
     "classification": {"brier_score": "Brier score"},
     "regression": {"mean_squared_error": "mean squared error"},
@@ -125,7 +148,7 @@ CATALOGUE = (
     Choice("ridge", "Ridge", "regression", "alpha", "numbers", "mean squared error", "R²"),
     Choice(
         "logistic", "LogisticRegression", "classification", "C", "classes", "log loss",
-        "accuracy", inverse=True, settings=_EXACT,
+        "accuracy", inverse=True, settings=_EXACT, granularities=OF_CLASSES,
     ),
     Choice(
         "poisson", "PoissonRegressor", "regression", "alpha", "counts, 0 or more", _DEVIANCE,
@@ -150,7 +173,7 @@ CATALOGUE = (
     ),
     Choice(
         "lasso", "Lasso", "regression", "alpha", "numbers", "mean squared error", "R²",
-        settings=_SIGNS, range=_SMALL, judges={},
+        settings=_SIGNS, range=_SMALL, granularities=(*OF_COLUMNS, "adaptive"), judges={},
     ),
     Choice(
         "elastic_net", "ElasticNet", "regression", "alpha", "numbers", "mean squared error", "R²",
@@ -180,12 +203,12 @@ CATALOGUE = (
     Choice(
         "mlp_regressor", "MLPRegressor", "regression", "alpha", "numbers", "mean squared error",
         "R²", settings=_NETWORK, module="neural_network", linear=False,
-        granularities=OF_ALL, judges={},
+        granularities=OF_LAYERS, judges={},
     ),
     Choice(
         "mlp_classifier", "MLPClassifier", "classification", "alpha", "classes", "log loss",
         "accuracy", settings=_NETWORK, module="neural_network", linear=False,
-        granularities=OF_ALL, judges={},
+        granularities=OF_LAYERS, judges={},
     ),
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from argrad.report.penalties import EACH, by_name, draw_named, draw_penalties
 from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.style import (
     COLOURS,
@@ -27,14 +28,14 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     """Write a PNG: the largest coefficients and, beside them, the penalties.
 
     One shared penalty is shown on the curve of CV loss against penalty that the searches
-    traced; penalties per feature are shown feature by feature.
+    traced; penalties per feature or group are shown feature by feature, others class by class.
     """
     names, coefficients = _coefficients(result)
     size = np.abs(coefficients).max(axis=0)
     largest = np.argsort(size, kind="stable")[-_MOST_BARS:]
     penalties = _penalties(result)
     figure = new_figure(11.0, 1.8 + 0.26 * max(len(largest), 10))
-    left, right = figure.subplots(1, 2, sharey=bool(penalties.ndim))
+    left, right = figure.subplots(1, 2, sharey=penalties is not None)
     if len(coefficients) == 1:
         _draw_bars(left, coefficients[0, largest], _direction(result))
     else:
@@ -42,10 +43,10 @@ def draw_coefficients(result: TuneResult, path: Path) -> None:
     left.set_yticks(range(len(largest)), [names[place] for place in largest])
     shown = f"the {len(largest)} largest of {len(names)}" if len(names) > len(largest) else "all"
     left.set_title(f"coefficients of scaled features ({shown})", fontsize=10)
-    if penalties.ndim:
-        _draw_penalties(right, penalties[largest], result.problem.choice.meaning)
+    if penalties is not None:
+        draw_penalties(right, penalties[largest], result.problem.choice.meaning, "feature")
     else:
-        draw_curve(right, result)
+        draw_tuning(right, result)
     figure.suptitle(f"{literal(result.target.name)}: the model of the {IN_WORDS[result.best.name]}")
     save_figure(figure, path)
 
@@ -58,19 +59,13 @@ def _coefficients(result: TuneResult) -> tuple[list[str], np.ndarray]:
     return names, np.atleast_2d(pipeline.named_steps["model"].coef_)
 
 
-def _penalties(result: TuneResult) -> np.ndarray:
-    """The penalties of the prepared features (features,), or one of them all ().
-
-    Of adaptive ones that of the second fit, which each feature's is a multiple of.
-    """
-    if result.best.granularity == "adaptive":
-        return np.asarray(result.best.params[result.problem.penalty]["second"])
-    penalties = np.asarray(result.best.params[result.problem.penalty], dtype=float)
-    groups = result.problem.groups
-    if result.best.granularity == "grouped" and groups is not None:
-        number = {label: place for place, label in enumerate(dict.fromkeys(groups))}
-        return penalties[[number[label] for label in groups]]
-    return penalties
+def _penalties(result: TuneResult) -> np.ndarray | None:
+    """The penalties of the prepared features (features,), None where they do not differ in it."""
+    best, penalty, groups = result.best, result.problem.penalty, result.problem.groups
+    if best.granularity == "grouped" and groups is not None:
+        of_group = by_name(best, penalty)
+        return np.array([of_group[label] for label in groups])
+    return np.asarray(best.params[penalty]) if best.granularity == "per-feature" else None
 
 
 def _direction(result: TuneResult) -> str:
@@ -100,16 +95,17 @@ def _draw_classes(figure: Any, axes: Any, coefficients: np.ndarray, classes: Any
     figure.colorbar(image, ax=axes, label="coefficient")
 
 
-def _draw_penalties(axes: Any, penalties: np.ndarray, meaning: str) -> None:
-    axes.plot(penalties, range(len(penalties)), "o", color=COLOURS["gradient"])
-    axes.set_xscale("log")
-    axes.set_xlabel(meaning)
-    axes.set_title("penalty of each feature", fontsize=10)
-    axes.margins(y=0.02)
-    quiet(axes)
+def draw_tuning(axes: Any, result: TuneResult) -> None:
+    """What the penalty was tuned to: class by class or layer by layer, or one on its curve."""
+    best, problem = result.best, result.problem
+    if best.granularity in EACH:
+        named = by_name(best, problem.penalty)
+        draw_named(axes, named, problem.choice.meaning, EACH[best.granularity])
+    else:
+        _draw_curve(axes, result)
 
 
-def draw_curve(axes: Any, result: TuneResult) -> None:
+def _draw_curve(axes: Any, result: TuneResult) -> None:
     """The CV losses that the searches met against the shared penalty, all else being tuned too."""
     alone = len(result.problem.ranges) == 1
     penalty = result.problem.penalty

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from argrad.report.coefficients import draw_curve
+from argrad.report.coefficients import draw_tuning
 from argrad.report.losses import mean_loss
 from argrad.report.searches.outcome import IN_WORDS
 from argrad.report.style import COLOURS, literal, new_figure, quiet, save_figure
@@ -44,7 +44,7 @@ def importances(result: TuneResult) -> dict[str, float]:
 
 
 def draw_importances(result: TuneResult, path: Path) -> None:
-    """Write a PNG: the most needed columns and, beside them, the losses met at each penalty."""
+    """Write a PNG: the most needed columns and, beside them, the penalties."""
     rises = importances(result)
     largest = sorted(rises, key=lambda name: rises[name])[-_MOST_BARS:]
     figure = new_figure(11.0, 1.8 + 0.26 * max(len(largest), 10))
@@ -56,6 +56,6 @@ def draw_importances(result: TuneResult, path: Path) -> None:
     shown = f"the {len(largest)} of {len(rises)} needed most" if len(rises) > len(largest) else ""
     left.set_title(f"columns {shown}".strip(), fontsize=10)
     quiet(left)
-    draw_curve(right, result)
+    draw_tuning(right, result)
     figure.suptitle(f"{literal(result.target.name)}: the model of the {IN_WORDS[result.best.name]}")
     save_figure(figure, path)

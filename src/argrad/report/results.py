@@ -10,6 +10,7 @@ from argrad.report.coefficients import draw_coefficients
 from argrad.report.convergence import draw_convergence
 from argrad.report.importances import draw_importances
 from argrad.report.model import MODEL_FILE, save_model
+from argrad.report.penalties import EACH, by_name
 from argrad.report.searches.outcome import finite, plain
 from argrad.report.tuning import TuneResult
 from argrad.report.writing import whole_folder
@@ -71,10 +72,7 @@ def save_results(result: TuneResult, folder: str | Path) -> dict[str, Any]:
 
 
 def _params(result: TuneResult) -> dict[str, Any]:
-    """The recommended parameters; one penalty a group by the groups' names."""
-    params = plain(result.best.params)
-    if result.best.granularity == "grouped" and result.problem.groups is not None:
-        values = params[result.problem.penalty]
-        names = dict.fromkeys(result.problem.groups)
-        params[result.problem.penalty] = dict(zip(names, values, strict=True))
-    return params
+    """The recommended parameters; one penalty a group, class or layer by the names of these."""
+    best, penalty = result.best, result.problem.penalty
+    params = plain(best.params)
+    return params | {penalty: by_name(best, penalty)} if best.granularity in EACH else params

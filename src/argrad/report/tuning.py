@@ -132,7 +132,7 @@ def tune_table(
     if model is not None:
         asked = choice_of(model, task or named(model).task)
         asked.criterion(criterion)
-        asked.check_granularity(granularity)
+        asked.check_granularity(granularity, bool(groups))
     progress.stage("reading the table")
     if target is None:
         if table is not None:
@@ -145,6 +145,8 @@ def tune_table(
         task = asked.task
     learnt = read_target(roles.target, target, task)
     choice = choice_of(model, learnt.task)
+    choice.check_granularity(granularity, bool(groups))
+    choice.check_classes(len(set(learnt.values)), granularity)
     criterion = choice.criterion(criterion)
     check_range(pd.Series(learnt.values, roles.target.index), target, choice)
     columns = inspect_columns(roles.features, drop, categories)
@@ -177,7 +179,7 @@ def tune_table(
         interrupted = _compare(problem, outcomes, notes, progress)
     if granularity == "auto" and len(choice.granularities) > 1 and not interrupted:
         interrupted = _decide(problem, outcomes, notes, budget.less(outcomes[0]), progress)
-    if granularity == "per-feature":
+    if granularity not in ("auto", "shared"):
         notes.extend(_overfitted(outcomes))
     return TuneResult(given.name, learnt, columns, problem, outcomes, notes, interrupted)
 
@@ -241,15 +243,15 @@ def _decide(
 
 def _overfitted(outcomes: list[SearchOutcome]) -> list[str]:
     """A warning if many penalties won on the folds but a shared one wins on the held-out rows."""
-    per_feature, *shared = outcomes
-    if recommended(outcomes) is not per_feature or not shared:
+    several, *shared = outcomes
+    if recommended(outcomes) is not several or not shared:
         return []
     rival = min(shared, key=lambda outcome: outcome.test_loss)
-    if rival.test_loss >= per_feature.test_loss:
+    if rival.test_loss >= several.test_loss:
         return []
     return [
-        "the penalties per feature have the lowest CV loss, but on the held-out rows the shared "
-        f"penalty of the {IN_WORDS[rival.name]} does better ({rival.test_loss:.4g} against "
-        f"{per_feature.test_loss:.4g}): they may fit the folds rather than the data, and "
+        f"the {several.granularity} penalties have the lowest CV loss, but on the held-out rows "
+        f"the shared penalty of the {IN_WORDS[rival.name]} does better ({rival.test_loss:.4g} "
+        f"against {several.test_loss:.4g}): they may fit the folds rather than the data, and "
         "--granularity auto is safer"
     ]

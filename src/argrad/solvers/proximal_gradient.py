@@ -4,25 +4,20 @@ Source: Beck and Teboulle 2009; O'Donoghue and Candès 2015 for the restarts.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Scalar
+from jaxtyping import Array, Float, Scalar
 
 from argrad.prox.term import Proximable
 
 Vector = Float[Array, " d"]
 
 
-class Approach(NamedTuple):
-    """Where `accelerate` has come: y is what a proximal step returned, so that its piece is exact;
-    `lipschitz` an upper estimate of the curvature of f along the last steps."""
-
-    y: Vector
-    lipschitz: Scalar
-    moved: Scalar
+# (a and what else is known of f there, L) -> the same at prox(a − ∇f(a) / L, 1 / L), and the
+# curvature of f that was met on the way, negative where all of it may be rounding
+Look = Callable[[Float[Array, "m d"], Scalar], tuple[Float[Array, "m d"], Scalar]]
 
 
 def first_curvature(gradient: Callable[[Vector], Vector], y: Vector) -> Scalar:
@@ -39,59 +34,56 @@ def rounding(value: Scalar, gradient: Vector, y: Vector) -> Scalar:
     return jnp.finfo(y.dtype).eps * (jnp.abs(value) + jnp.abs(gradient) @ jnp.abs(y))
 
 
-def accelerate(
-    objective: Callable[[Vector], Scalar],
-    term: Proximable,
-    y: Vector,
-    lipschitz: Scalar,
-    count: Int[Array, ""],
-    tol: float,
-) -> Approach:
-    """At most `count` accelerated steps from y, fewer where they become shorter than `tol` of y.
+def looking(objective: Callable[[Vector], Scalar], term: Proximable) -> Look:
+    """The proximal steps of f + g, for a smooth f of which a is all that is known."""
 
-    Each goes to prox(a − ∇f(a) / L, 1 / L) from a point a ahead of y, with L doubled until f lies
-    below its quadratic model there, and halved once before the first. Momentum is dropped
-    where it points back.
+    def look(ahead, lipschitz):
+        (a,) = ahead
+        value, g = jax.value_and_grad(objective)(a)
+        y = term.prox(a - g / lipschitz, 1 / lipschitz)
+        d = y - a
+        slope, square, terms = jnp.sum(jnp.stack([g * d, d * d, jnp.abs(g * a)]), 1)
+        slack = 20 * jnp.finfo(y.dtype).eps * (jnp.abs(value) + terms)
+        above = objective(y) - value - slope - slack
+        return y[None], 2 * above / jnp.where(square > 0, square, 1)
+
+    return look
+
+
+def accelerate(
+    look: Look, start: Float[Array, "m d"], lipschitz: Scalar, count: Array, tol: float
+) -> tuple[Float[Array, "m d"], Scalar]:
+    """At most `count` accelerated steps, fewer where they become shorter than `tol` of y; with an
+    upper estimate of the curvature of f along the last of them.
+
+    The first row of `start` is y, and what prox returns at the end; others are of anything that
+    is affine in y. Each step goes from a point ahead of y, with L increased until f lies below its
+    quadratic model there. Momentum is dropped where it points back.
     """
 
-    class Now(NamedTuple):
-        y: Vector
-        ahead: Vector
-        momentum: Scalar
-        lipschitz: Scalar
-        moved: Scalar
-        left: Int[Array, ""]
+    # A step that is refused is tried again by the next turn of the loop: a loop within it would be
+    # compiled beside it. Scalars share an array, and so do the terms of inner products.
+    def unfinished(carry):
+        return carry[-1][-1] > 0
 
-    def unfinished(now: Now) -> Bool[Array, ""]:
-        return (now.left > 0) & (now.moved > tol * jnp.linalg.norm(now.y))
+    def advance(carry):
+        last, here, numbers = carry
+        momentum, gain, lipschitz, left = jnp.unstack(numbers)
+        ahead = here + gain * (here - last)
+        new, curvature = look(ahead, lipschitz)
+        y, moved = new[0], new[0] - here[0]
+        terms = jnp.stack([(y - ahead[0]) * moved, moved * moved, y * y])
+        forward, step, size = jnp.sum(terms, 1)
+        fits = (curvature <= lipschitz) | ~jnp.isfinite(size) | (lipschitz > 1e30)
+        later = jnp.where(forward < 0, 1, (1 + jnp.sqrt(1 + 4 * momentum**2)) / 2)
+        later_gain = jnp.where(forward < 0, 0, (momentum - 1) / later)
+        going = jnp.where(step > tol**2 * size, left - 1, 0)
+        steeper = jnp.fmax(jnp.fmin(curvature / lipschitz, 8), 1.25) * lipschitz
+        taken, refused = [later, later_gain, lipschitz, going], [momentum, gain, steeper, left]
+        numbers = jnp.where(fits, jnp.stack(taken), jnp.stack(refused))
+        return jnp.where(fits, here, last), jnp.where(fits, new, here), numbers
 
-    def advance(now: Now) -> Now:
-        value, g = jax.value_and_grad(objective)(now.ahead)
-        slack = 20 * rounding(value, g, now.ahead)
-
-        def step(lipschitz):
-            y = term.prox(now.ahead - g / lipschitz, 1 / lipschitz)
-            d = y - now.ahead
-            new = objective(y)
-            return y, new <= value + g @ d + lipschitz / 2 * (d @ d) + slack
-
-        def steeper(carry):
-            lipschitz = 2 * carry[0]
-            return lipschitz, *step(lipschitz)
-
-        def refused(carry):
-            lipschitz, y, fits = carry
-            return ~fits & jnp.all(jnp.isfinite(y)) & (lipschitz < 1e30)
-
-        start = now.lipschitz, *step(now.lipschitz)
-        lipschitz, y, _ = lax.while_loop(refused, steeper, start)
-        back = (now.ahead - y) @ (y - now.y) > 0
-        momentum = jnp.where(back, 1, (1 + jnp.sqrt(1 + 4 * now.momentum**2)) / 2)
-        gain = jnp.where(back, 0, (now.momentum - 1) / momentum)
-        moved = jnp.linalg.norm(y - now.y)
-        return Now(y, y + gain * (y - now.y), momentum, lipschitz, moved, now.left - 1)
-
-    one = jnp.ones((), y.dtype)
-    start = Now(y, y, one, lipschitz / 2, jnp.inf * one, count)
-    end = lax.while_loop(unfinished, advance, start)
-    return Approach(end.y, end.lipschitz, end.moved)
+    one = jnp.ones((), start.dtype)
+    numbers = jnp.stack([one, 0 * one, lipschitz, count.astype(start.dtype)])
+    _, end, numbers = lax.while_loop(unfinished, advance, (start, start, numbers))
+    return end, numbers[2]

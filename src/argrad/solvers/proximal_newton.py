@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, PyTree, Scalar
 
 from argrad.prox.pieces import Piece
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate, rounding
+from argrad.solvers.proximal_gradient import accelerate, looking, rounding
 
 Vector = Float[Array, " d"]
 # (y, piece, gradient there) -> a step on the piece, anything else that was learnt, curvature
@@ -107,8 +107,10 @@ def proximal_newton(
 
     def advance(now: Progress) -> Progress:
         count = jnp.where(now.settled, 0, now.burst)
-        near = accelerate(objective, term, now.y, now.lipschitz, count, eps)
-        found = newton(near.y, near.lipschitz)
+        near, lipschitz = accelerate(
+            looking(objective, term), now.y[None], now.lipschitz / 2, count, eps
+        )
+        found = newton(near[0], lipschitz)
         y, learnt, curvature, step_norm, gradient_norm, margin, settled = found
         size = jnp.linalg.norm(y)
         floor = (step_norm <= eps**0.5 * size) & (step_norm >= 0.5 * now.step_norm)
@@ -120,7 +122,7 @@ def proximal_newton(
         standing = jnp.where(size > limit, UNBOUNDED, standing)
         burst = jnp.where(settled, now.burst, jnp.minimum(2 * now.burst, _MOST))
         return Progress(
-            y, near.lipschitz, learnt, curvature, step_norm, gradient_norm, margin, settled, burst,
+            y, lipschitz, learnt, curvature, step_norm, gradient_norm, margin, settled, burst,
             now.steps + count + 1, standing,
         )  # fmt: skip
 

@@ -46,28 +46,43 @@ def by_size(d: int, wanted: Int[Array, ""], branch: Callable[[int], Callable], *
 
 
 def hessian_on(
-    objective: Callable[[Vector], Scalar], v: Vector, basis: Basis, k: int
-) -> Float[Array, "k k"]:
-    """EᵀHE of a smooth objective at v, E the basis. On a support by columns of the matrices that
-    the objective multiplies v by."""
-    eye = jnp.eye(k, dtype=v.dtype)
+    objective: Callable[[Vector], Scalar], v: Vector, basis: Basis
+) -> Callable[[int], Float[Array, "k k"]]:
+    """k -> EᵀHE of a smooth objective at v, E the first k of the basis. On a support by columns of
+    the matrices that the objective multiplies v by.
+
+    What all sizes need is made before any is chosen, and compiled once.
+    """
     if isinstance(basis, Support):
         parts = linear_products(objective, v)
         if parts.matrices:
-            columns = parts.columns(
-                lambda matrix, axis: jnp.take(matrix, basis.index, axis, mode="fill", fill_value=0)
-            )
-            direct = jax.vmap(basis.embed)(eye) if parts.direct else jnp.zeros((k, 0), v.dtype)
             outer = parts.outer if parts.direct else lambda products, _: parts.outer(products, v)
             at = v if parts.direct else jnp.zeros(0, v.dtype)
-            _, push = jax.linearize(jax.grad(outer, argnums=(0, 1)), parts.products, at)
-            pushed, rest = jax.vmap(push)(columns, direct)
-            rows = sum(
-                a.reshape(k, -1) @ b.reshape(k, -1).T for a, b in zip(columns, pushed, strict=True)
-            )
-            return rows + jax.vmap(basis.restrict)(rest) if parts.direct else rows
+            _, push_parts = jax.linearize(jax.grad(outer, argnums=(0, 1)), parts.products, at)
+
+            def by_columns(k):
+                some = basis.first(k)
+                columns = parts.columns(
+                    lambda matrix, axis: jnp.take(
+                        matrix, some.index, axis, mode="fill", fill_value=0
+                    )
+                )
+                eye = jnp.eye(k, dtype=v.dtype)
+                direct = jax.vmap(some.embed)(eye) if parts.direct else jnp.zeros((k, 0), v.dtype)
+                pushed, rest = jax.vmap(push_parts)(columns, direct)
+                pairs = zip(columns, pushed, strict=True)
+                rows = sum(a.reshape(k, -1) @ b.reshape(k, -1).T for a, b in pairs)
+                return rows + jax.vmap(some.restrict)(rest) if parts.direct else rows
+
+            return by_columns
     _, push = jax.linearize(jax.grad(objective), v)
-    return jax.vmap(lambda z: basis.restrict(push(basis.embed(z))))(eye)
+
+    def by_products(k):
+        some = basis.first(k)
+        eye = jnp.eye(k, dtype=v.dtype)
+        return jax.vmap(lambda z: some.restrict(push(some.embed(z))))(eye)
+
+    return by_products
 
 
 def factorise_on(matrix: Float[Array, "k k"], basis: Basis, dimension: Int[Array, ""]) -> Factor:
@@ -138,15 +153,18 @@ def each_by_itself(function: Callable[[PyTree], PyTree]) -> Callable[[PyTree], P
 
 @_alone
 def _along(inverse: Inverse, v: Vector) -> Vector:
+    basis = inverse.piece.basis(sizes(inverse.d)[-1])
+
     def branch(k):
-        def solve(inverse, v):
-            basis = inverse.piece.basis(k)
-            factor = Factor(inverse.packed[: k * k].reshape(k, k), inverse.shift)
-            return basis.embed(basis.project(factor.substitute(basis.restrict(v))))
+        def solve(packed, shift, b):
+            factor = Factor(packed[: k * k].reshape(k, k), shift)
+            return b.at[:k].set(factor.substitute(b[:k]))
 
         return solve
 
-    return by_size(inverse.d, inverse.dimension, branch, inverse, v)
+    b = basis.restrict(v)
+    z = by_size(inverse.d, inverse.dimension, branch, inverse.packed, inverse.shift, b)
+    return basis.embed(basis.project(z))
 
 
 def newton_step(
@@ -168,21 +186,23 @@ def newton_step(
     along = (lambda v: objective(term.onto(v, piece))) if term.bent else objective
     total = (lambda v: along(v) + term.smooth(v, piece)) if term.curved else along
 
-    def branch(k):
-        def solve(y, residual, piece):
-            basis = piece.basis(k)
-            matrix = hessian_on(along, y, basis, k)
-            if term.curved:
-                matrix += hessian_on(lambda v: term.smooth(v, piece), y, basis, k)
-            factor = factorise_on(matrix, basis, dimension)
-            p = basis.embed(basis.project(factor.substitute(-basis.restrict(residual))))
-            packed = jnp.zeros(room, y.dtype).at[: k * k].set(factor.upper.ravel())
-            return p, packed, factor.shift, factor.curvature
-
-        return solve
-
     def factored():
-        return by_size(d, dimension, branch, y, residual, piece)
+        basis = piece.basis(known[-1])
+        matrix = hessian_on(along, y, basis)
+        bend = hessian_on(lambda v: term.smooth(v, piece), y, basis) if term.curved else None
+
+        def branch(k):
+            def solve(b):
+                whole = matrix(k) if bend is None else matrix(k) + bend(k)
+                factor = factorise_on(whole, basis.first(k), dimension)
+                z = b.at[:k].set(factor.substitute(b[:k]))
+                packed = jnp.zeros(room, y.dtype).at[: k * k].set(factor.upper.ravel())
+                return z, packed, factor.shift, factor.curvature
+
+            return solve
+
+        z, *rest = by_size(d, dimension, branch, -basis.restrict(residual))
+        return basis.embed(basis.project(z)), *rest
 
     def iterated():
         _, push = jax.linearize(jax.grad(total), y)

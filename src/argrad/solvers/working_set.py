@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Scalar
 
-from argrad.linalg.power_iteration import largest_eigenvalue
+from argrad.linalg.cholesky import diagonal
 from argrad.prox.pieces import Support
 from argrad.prox.term import Proximable
 from argrad.solvers.proximal_gradient import accelerate, rounding
@@ -76,19 +76,21 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
         wanted = moving + jnp.minimum(others, jnp.maximum(moving, _NEW))
         score = jnp.where(piece.free, jnp.inf, -margins)
 
+        _, index = lax.top_k(score, most)
+        basis = Support(index, d)
+        matrix = hessian_on(objective, y, basis)
+
         def branch(k):
-            def minimise(y, g, score):
-                _, index = lax.top_k(score, k)
-                basis = Support(index, d)
-                matrix = hessian_on(objective, y, basis, k)
-                z = basis.restrict(y)
-                steepest = largest_eigenvalue(lambda v: matrix @ v, z, 10)
-                found = minimise_model(matrix, basis.restrict(g), z, term.take(index), steepest)
-                return y.at[index].set(found), steepest
+            def minimise(z, gradient):
+                found, steepest = minimise_model(
+                    matrix(k), gradient[:k], z[:k], term.take(index[:k])
+                )
+                return z.at[:k].set(found), steepest
 
             return minimise
 
-        target, lipschitz = by_size(d, wanted, branch, y, g, score)
+        found, lipschitz = by_size(d, wanted, branch, basis.restrict(y), basis.restrict(g))
+        target = y.at[index].set(found)
         height = now.value + term.value(y)
         allowed = height + 10 * (rounding(now.value, g, y) + eps * jnp.abs(height))
 
@@ -115,12 +117,27 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
     return lax.while_loop(unfinished, advance, start)
 
 
-def minimise_model(matrix, gradient, start, term: Proximable, lipschitz) -> Vector:
-    """argmin over z of gᵀ(z − z₀) + (z − z₀)ᵀH(z − z₀)/2 and the term, for a dense H, roughly."""
+def minimise_model(matrix, gradient, start, term: Proximable) -> tuple[Vector, Scalar]:
+    """argmin over z of gᵀ(z − z₀) + (z − z₀)ᵀH(z − z₀)/2 and the term, for a dense H, roughly; and
+    an estimate of the largest curvature.
 
-    def model(z):
-        step = z - start
-        return step @ (gradient + matrix @ step / 2)
+    Its gradients are affine in z, so that a step takes one product with H.
+    """
+    eps = jnp.finfo(start.dtype).eps
+    constant = gradient - matrix @ start
 
-    steps = jnp.array(_MODEL_STEPS)
-    return accelerate(model, term, start, 2 * lipschitz, steps, _MODEL_TOL).y
+    def look(ahead, lipschitz):
+        a, g = ahead
+        z = term.prox(a - g / lipschitz, 1 / lipschitz)
+        after = matrix @ z + constant
+        d = z - a
+        slack = 20 * eps * jnp.abs(d) * (jnp.abs(g) + jnp.abs(constant))
+        bend, square = jnp.sum(jnp.stack([(after - g) * d - slack, d * d]), 1)
+        return jnp.stack([z, after]), bend / jnp.where(square > 0, square, 1)
+
+    here = jnp.stack([start, gradient])
+    # The largest curvature is not less; the first steps find it.
+    steep = jnp.max(diagonal(matrix))
+    steep = jnp.where(steep > 0, steep, 1)
+    (z, _), lipschitz = accelerate(look, here, steep, jnp.array(_MODEL_STEPS), _MODEL_TOL)
+    return z, lipschitz

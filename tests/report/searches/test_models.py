@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from sklearn.model_selection import cross_val_score
 
 from argrad.report import InputError, predict_table, save_results, tune_table
-from argrad.report.catalogue import CATALOGUE
+from argrad.report.catalogue import CATALOGUE, named
 from argrad.report.importances import importances
 
 OTHERS = [
@@ -69,6 +69,46 @@ def exact(choice):
     return {}
 
 
+@pytest.mark.parametrize(
+    ("name", "granularity", "each"),
+    [
+        ("logistic", "per-class", ["high", "low", "middle"]),
+        ("mlp_classifier", "per-layer", ["hidden 1", "output"]),
+        ("lasso", "adaptive", ["first", "second"]),
+    ],
+)
+def test_several_penalties_are_named_by_what_they_are_of(name, granularity, each, rng, tmp_path):
+    choice = named(name)
+    frame = draw(rng, choice.task).drop(columns="weight")
+    result = tune_table(
+        frame, "y", model=name, granularity=granularity, folds=3, compare=False, max_fits=25
+    )
+    (outcome,) = result.outcomes
+    assert outcome.granularity == granularity
+    content = save_results(result, tmp_path / "out")
+    penalties = content["recommended"]["params"][f"model__{choice.parameter}"]
+    assert list(penalties) == each
+    given = outcome.params[f"model__{choice.parameter}"]
+    values = given.values() if isinstance(given, dict) else given
+    assert list(penalties.values()) == list(values)
+    last = "coefficients" if choice.linear else "importances"
+    assert imread(content["files"][last]).shape[1] >= 1000
+    if outcome.verdict is not None:
+        assert granularity in outcome.verdict
+
+
+def test_the_layers_of_a_network_are_compared(rng):
+    frame = draw(rng, "regression").drop(columns="weight")
+    result = tune_table(frame[:60], "y", model="mlp_regressor", folds=3, compare=False)
+    first, decided = result.outcomes
+    assert decided.name == "auto"
+    assert decided.candidates is not None
+    assert set(decided.candidates["candidate"]) <= {"shared", "per-layer"}
+    assert decided.granularity in decided.reason
+    if decided.granularity == "shared":
+        assert decided.cv_loss == first.cv_loss
+
+
 def test_the_column_that_matters_is_missed_most(rng):
     frame = draw(rng, "regression").drop(columns="weight")
     result = tune_table(frame, "y", model="kernel_ridge", folds=3, compare=False)
@@ -103,5 +143,5 @@ def test_one_number_leaves_nothing_to_decide_on(rng):
     frame = draw(rng, "classification").drop(columns="weight")
     result = tune_table(frame, "y", model="linear_svc", folds=3, compare=False)
     assert [each.name for each in result.outcomes] == ["gradient"]
-    with pytest.raises(InputError, match="'linear_svc' has one C for all columns"):
+    with pytest.raises(InputError, match="'linear_svc' has no C for each feature"):
         tune_table(frame, "y", model="linear_svc", granularity="per-feature")

@@ -39,7 +39,7 @@ class Budget:
 def gradient_search(
     problem: TuningProblem, granularity: Granularity, budget: Budget, progress: Progress
 ) -> SearchOutcome:
-    """Tune by gradient: one shared penalty, one a group of `problem.groups`, or one per feature.
+    """Tune by gradient: one shared penalty, one a group of `problem.groups`, or as many as asked.
 
     What else the model has is tuned beside the shared one, each as one number. Several penalties
     are compared with a shared one afterwards, on folds left out of the tuning of both, which the
@@ -49,20 +49,26 @@ def gradient_search(
     the best so far; before the first evaluation there is none and KeyboardInterrupt is raised.
     """
     # Imported here, before the clock starts: it brings JAX along.
-    from argrad.sklearn import Grouped, PerFeature, Shared
+    from argrad.sklearn import Adaptive, Grouped, PerClass, PerFeature, PerLayer, Shared
 
+    several = {
+        "adaptive": Adaptive,
+        "per-class": PerClass,
+        "per-feature": PerFeature,
+        "per-layer": PerLayer,
+    }
     tuned: dict[str, Any] = {name: Shared(*bounds) for name, bounds in problem.ranges.items()}
     bounds = problem.ranges[problem.penalty]
     if granularity == "grouped" and problem.groups is not None:
         tuned[problem.penalty] = Grouped(problem.groups, *bounds)
-    elif granularity == "per-feature":
-        tuned[problem.penalty] = PerFeature(*bounds)
+    elif granularity in several:
+        tuned[problem.penalty] = several[granularity](*bounds)
     progress.stage(f"gradient search ({granularity} penalty)")
     return _search(problem, NAME, tuned, granularity, budget, progress)
 
 
 def deciding_search(problem: TuningProblem, budget: Budget, progress: Progress) -> SearchOutcome:
-    """Decide on unseen folds between one penalty, one a group and one per feature, and tune that.
+    """Decide on unseen folds between one penalty and as many as the model can have; tune that.
 
     The outcome's `candidates` hold what was compared. Fits, seconds and Ctrl-C are as in
     `gradient_search`; half of the budget at most goes into the decision.

@@ -30,10 +30,11 @@ class SearchOutcome:
     is wall time, that final fit included; `cv_loss` is the mean over folds of the validation
     loss; `history` has one row an evaluation with the columns fits, seconds, cv_loss (all at
     that point) and one for each parameter. `granularity` is shared, grouped, per-class,
-    adaptive or per-feature. Of a search that decided on it, `candidates` has a row for each that
-    was compared, with the columns candidate, cv_loss, unseen_loss, standard_error, and `reason`
-    says why. Of one for several penalties that were asked for, `verdict` says in words whether they
-    are better than a shared one on unseen folds, and `pays` is that, None where it is not known.
+    per-layer, adaptive or per-feature. Of a search that decided on it, `candidates` has a row for
+    each that was compared, with the columns candidate, cv_loss, unseen_loss, standard_error, and
+    `reason` says why. Of one for several penalties that were asked for, `verdict` says in words
+    whether they are better than a shared one on unseen folds, and `pays` is that, None where it is
+    not known.
     """
 
     name: str

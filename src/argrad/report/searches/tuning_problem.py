@@ -12,7 +12,7 @@ from sklearn.base import clone
 from argrad.report.catalogue import Choice
 from argrad.report.losses import mean_loss
 
-Granularity = Literal["shared", "grouped", "per-feature"]
+Granularity = Literal["shared", "grouped", "per-class", "per-layer", "adaptive", "per-feature"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TuningProblem:
 
     @property
     def penalty(self) -> str:
-        """The parameter of the pipeline that there may be one a group or a feature of."""
+        """The parameter of the pipeline that there may be several of."""
         return f"model__{self.choice.parameter}"
 
     @property

@@ -10,6 +10,11 @@ Sweeps over the groups, a proximal step each, find out which are in use: those o
 where f is smooth: with u_g = w_g / ‖w_g‖ its Hessian is A = Q + D, of which D has the blocks
 λ_g √d_g (I − u_g u_gᵀ) / ‖w_g‖. It ends at rounding, where a sweep changes nothing.
 
+A is singular where Σ_g c_g X_g u_g = 0, as it must be where more groups are in use than there are
+rows. Along c_g u_g the loss stays and the norms change linearly, so that one way f does not grow
+until a group is zero: as in Carathéodory's theorem there is a solution without such c. It is the
+only one unless a group that is out pulls with all that holds it, and there is a c with that one in.
+
 Source: Yuan and Lin 2006, Model selection and estimation in regression with grouped variables,
 J. R. Stat. Soc. B 68; steps with the largest eigenvalue of each group's Q as in Yang and Zou 2015,
 A fast unified algorithm for solving group-lasso penalized learning problems, Stat. Comput. 25.
@@ -22,7 +27,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from argrad.sklearn.criteria.lower import LowerError
-from argrad.sklearn.criteria.signs import entering, factorised, held, solved
+from argrad.sklearn.criteria.signs import SINGULAR, entering, factorised, held, solved
 from argrad.sklearn.criteria.sparse_lower import OnSupport, Support, lowered
 from argrad.sklearn.criteria.training_rows import LeastSquares
 
@@ -32,6 +37,9 @@ _WITHOUT, _DAMPED = 200, 1e-6
 # A Newton step of this part of the coefficients is the last, what it leaves is quadratic in it; on
 # the way to smaller penalties less will do.
 _SHORT, _ROUGH = 1e-9, 1e-3
+# Part of the coefficients up to which steps that no longer shrink are rounding, which a small
+# penalty magnifies.
+_ROUNDED = 1e-5
 # What f falls by at least, of what its slope foretells, but for rounding.
 _FALLS, _ROUNDING = 1e-4, 1e-14
 
@@ -96,8 +104,8 @@ class GroupProblem(LeastSquares):
     def solve(self, l1: np.ndarray, ridge: np.ndarray, start: Support) -> GroupSolution:
         """The solution at penalties λ = `l1` (d,), the same within each group, begun at `start`.
 
-        `ridge` is zero. Raises `LowerError` where the columns of the support are linearly
-        dependent.
+        `ridge` is zero. Raises `LowerError` where the solution is not unique, or the penalty so
+        small that rounding hides it.
         """
         del ridge
         penalty = np.zeros(len(self._root))
@@ -114,7 +122,8 @@ class GroupProblem(LeastSquares):
         weight = (penalty * self._root)[self.groups[S]]
         factor = factorised(self._curved(S, w[S], number, weight))
         if factor is None:
-            raise LowerError("the columns that it needs are linearly dependent")
+            raise LowerError("its penalty is so small that rounding hides it")
+        self._refuse_others(penalty, S, w[S])
         return GroupSolution(Support(S, w[S]), factor, number, weight, self._root[self.groups[S]])
 
     def _solve(
@@ -147,17 +156,17 @@ class GroupProblem(LeastSquares):
         """w (d,) with all groups held at zero that are not known."""
         known, Q, q = self.known, self.gram, self.pull[self.known]
         groups = np.unique(self.groups[known])
-        w, whole, without = start[known], start.copy(), 0
+        w, whole, damped, moved = start[known], start.copy(), 0, np.inf
         for _ in range(_ROUNDS):
-            before = w != 0
+            before, earlier = w != 0, moved
             self._sweep(groups, penalty * self._root, bound * self._root, Q, q, w)
             S = np.flatnonzero(np.isin(self.groups[known], np.unique(self.groups[known][w != 0])))
             moved = self._newton(S, penalty, Q, q, w) if len(S) else 0.0
-            if moved is None:
-                without += 1
-                if without > _WITHOUT:
-                    raise LowerError("the columns that it needs are linearly dependent")
-            elif moved <= short and np.array_equal(before, w != 0):
+            damped += np.isnan(moved)
+            rounded = 0.5 * earlier <= moved <= _ROUNDED
+            if damped > _WITHOUT:
+                break
+            if (moved <= short or rounded) and np.array_equal(before, w != 0):
                 whole[known] = w
                 return whole
         raise LowerError("the groups that it needs do not settle, its penalty is so small")
@@ -192,10 +201,10 @@ class GroupProblem(LeastSquares):
 
     def _newton(
         self, S: np.ndarray, penalty: np.ndarray, Q: np.ndarray, q: np.ndarray, w: np.ndarray
-    ) -> float | None:
+    ) -> float:
         """A step of Newton's method among the groups in use, in place: how long it was.
 
-        None where their columns are linearly dependent, and it is damped.
+        Infinite where it was shortened or had to take groups out first, NaN where it was damped.
         """
         columns = self.known[S]
         _, number = np.unique(self.groups[columns], return_inverse=True)
@@ -204,7 +213,9 @@ class GroupProblem(LeastSquares):
         share = weight / np.bincount(number)[number]  # that a column has in its group's norm
         curved, regular = self._curved(columns, w[S], number, weight), True
         factor = factorised(curved)
-        while factor is None:  # too many are in use as yet
+        if factor is None and self._spared(S, number, share, system, w):
+            return np.inf
+        while factor is None:
             regular = False
             curved[np.diag_indices(len(S))] += _DAMPED * np.diag(curved).max()
             factor = factorised(curved)
@@ -227,8 +238,45 @@ class GroupProblem(LeastSquares):
                 break
             t /= 2
         if not regular:
-            return None
+            return np.nan
         return moved if t == 1.0 else np.inf
+
+    def _spared(
+        self, S: np.ndarray, number: np.ndarray, share: np.ndarray, system: np.ndarray, w: np.ndarray
+    ) -> bool:
+        """Take groups out, in place, without which f is no higher: whether there were any."""
+        norms = np.sqrt(np.bincount(number, w[S] ** 2))
+        weight, began = np.bincount(number, share), len(norms)
+        u = np.zeros((len(S), began))
+        u[np.arange(len(S)), number] = w[S] / norms[number]
+        gram, left = u.T @ system @ u, np.arange(began)
+        while (c := _dependent(gram[np.ix_(left, left)])) is not None:
+            c = -c if weight[left] @ c > 0 else c
+            shrinking = np.flatnonzero(c < 0)
+            last = shrinking[np.argmin(norms[left][shrinking] / -c[shrinking])]
+            norms[left] -= norms[left[last]] / c[last] * c
+            norms[left[last]] = 0.0
+            left = np.delete(left, last)
+        w[S] = (u * norms).sum(axis=1)
+        return len(left) < began
+
+    def _refuse_others(self, penalty: np.ndarray, S: np.ndarray, w: np.ndarray) -> None:
+        """Raise `LowerError` where there are other solutions than w (|S|,)."""
+        pulls, bound = self.pulls_at(S, w), 2 * penalty - held(penalty, self.least)
+        at_bound = self._pulls_of(pulls) >= bound
+        out = np.setdiff1d(np.flatnonzero(at_bound), self.groups[S])
+        if not len(out):
+            return
+        T = np.concatenate([S, self._columns(out)])
+        v = np.concatenate([w, pulls[self._columns(out)]])
+        _, number = np.unique(self.groups[T], return_inverse=True)
+        z = self.columns(self.rows, T) * v
+        z = np.stack([z[:, number == g].sum(axis=1) for g in range(number.max() + 1)], axis=1)
+        if _dependent(z.T @ (self._r[:, None] * z)) is not None:
+            raise LowerError(
+                f"its solution is not unique: of column {self._members[out[0]][0]} and others that "
+                "are in use one can stand for the other"
+            )
 
     def _curved(
         self, columns: np.ndarray, w: np.ndarray, number: np.ndarray, weight: np.ndarray
@@ -255,3 +303,10 @@ class GroupProblem(LeastSquares):
     def _pulls_of(self, pulls: np.ndarray) -> np.ndarray:
         """Of each group ‖pull_g‖ / √d_g."""
         return np.sqrt(np.bincount(self.groups, pulls**2)) / self._root
+
+
+def _dependent(gram: np.ndarray) -> np.ndarray | None:
+    """c with Σ_g c_g z_g = 0, of the inner products of these z, None if there is none."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(scale[:, None] * gram * scale)
+    return scale * vectors[:, 0] if len(gram) and values[0] <= SINGULAR else None

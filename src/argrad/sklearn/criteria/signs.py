@@ -26,7 +26,7 @@ from argrad.sklearn.criteria.lower import LowerError
 # A pull is stronger than its penalty if by more than this part of it, and of the largest pull.
 _DOUBT, _ROUNDING = 1e-10, 1e-13
 # A pivot so small, relative to its diagonal entry, is one of a singular matrix.
-_SINGULAR = 1e-12
+SINGULAR = 1e-12
 # How many columns may enter at a time: this many, or this part of those that are in.
 _ENTER, _ENTER_PART = 16, 0.5
 _MOST_STEPS = 2000
@@ -148,7 +148,7 @@ def factorised(system: np.ndarray) -> Any:
         factor = cho_factor(system, lower=True, check_finite=False)
     except LinAlgError:
         return None
-    singular = np.diag(factor[0]) ** 2 <= _SINGULAR * np.diag(system)
+    singular = np.diag(factor[0]) ** 2 <= SINGULAR * np.diag(system)
     return None if singular.any() else factor
 
 

@@ -226,7 +226,8 @@ class _Curvature(NamedTuple):
                 return cls(inverse, np.zeros((p, 0)), None)
         except LinAlgError:
             pass
-        curvatures, axes = eigh(hessian, check_finite=False)
+        # The default driver fails on some matrices that are singular to rounding.
+        curvatures, axes = eigh(hessian, driver="evd", check_finite=False)
         flat = np.abs(curvatures) <= _FLAT * np.max(np.abs(curvatures))
         curved = axes[:, ~flat]
         inverse = (curved / np.abs(curvatures[~flat])) @ curved.T
