@@ -11,7 +11,6 @@ from argrad.report.catalogue import CATALOGUE, choice_of, named
 from argrad.sklearn import Adaptive, Grouped, PerClass, PerFeature, PerLayer, Shared
 from argrad.sklearn.models import MODELS, model_of
 
-
 GRANULARITIES = {
     Shared: "shared",
     Grouped: "grouped",
@@ -90,7 +89,7 @@ def test_what_has_no_such_penalties():
 def test_a_penalty_a_class_needs_three():
     named("logistic").check_classes(3, "per-class")
     named("logistic").check_classes(2, "auto")
-    with pytest.raises(InputError, match="has two classes, .* needs three classes or more"):
+    with pytest.raises(InputError, match=r"has two classes, .* needs three classes or more"):
         named("logistic").check_classes(2, "per-class")
 
 

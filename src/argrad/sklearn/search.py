@@ -20,8 +20,9 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from argrad import SolveError
 from argrad.sklearn.choice import descent_of
 from argrad.sklearn.combinations import Combination, combinations, warn_left_out
+from argrad.sklearn.deciding.allowance import Allowance
 from argrad.sklearn.deciding.asked import Verdict, judge
-from argrad.sklearn.deciding.settled import Allowance, settle
+from argrad.sklearn.deciding.settled import settle
 from argrad.sklearn.delegation import ActsAsBest
 from argrad.sklearn.fitting import Fitting
 from argrad.sklearn.limits import Budget

@@ -13,17 +13,11 @@ import pandas as pd
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
+from argrad.sklearn.deciding.allowance import Allowance
 from argrad.sklearn.deciding.auto import affordable_rows_of_few, affordable_rows_of_sparse
-from argrad.sklearn.deciding.granularity import (
-    DOUBT,
-    DOUBT_OF_CLASSES,
-    SHARED,
-    Candidate,
-    Decision,
-    Tuned,
-)
+from argrad.sklearn.deciding.granularity import SHARED, Candidate, Decision, Tuned
 from argrad.sklearn.deciding.nested import Several, compare
-from argrad.sklearn.deciding.settled import Allowance, among, draw, shift_of
+from argrad.sklearn.deciding.settled import among, doubt_of, draw, shift_of
 from argrad.sklearn.families import AnyCriterion
 from argrad.sklearn.hyperparameters import Grouped, PerClass, PerEntry, PerFeature, PerLayer
 from argrad.sklearn.limits import Budget
@@ -123,8 +117,7 @@ def judge(
         objective = settled.objective if known else over(some, drawn)
         return allowance.spend(objective, len(some))
 
-    doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
-    told = allowance.begin
+    doubt, told = doubt_of(settled.criterion, strata), allowance.begin
     decision = compare(criterion_for, splits, asked, start, doubt, found, told, rows / n)
     known = not decision.results.empty
     pays = decision.chosen == way if known else None

@@ -30,9 +30,10 @@ STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
 # Of sparse models the least of them: the mean over the columns counts those out of use as well, and
 # few of many columns can over-fit.
 _SPARSE_EACH = 0.5
-# More freedom has to beat the shared penalty by this part of the difference's standard error; of
-# classifiers by more, since a log loss has a long tail, which few folds seldom show.
-DOUBT, DOUBT_OF_CLASSES = 0.5, 3.0
+# More freedom has to beat the shared penalty by this part of the difference's standard error; by
+# more of classifiers, since a log loss has a long tail, which few folds seldom show, and of models
+# that may end in one minimum or another, which adds to what they lose.
+DOUBT, MUCH_DOUBT = 0.5, 3.0
 # A candidate this many standard errors of the difference worse than the best ends the path.
 _CLEAR = 2.0
 # A part of the CV loss that nobody would miss. What freedom gains in the CV loss is the most that

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from sklearn.utils import resample
@@ -16,6 +14,7 @@ from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
 from argrad.sklearn.criteria.sparse_criterion import FIRST_STEP
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
+from argrad.sklearn.deciding.allowance import Allowance
 from argrad.sklearn.deciding.auto import (
     Auto,
     PerCoefficient,
@@ -27,8 +26,8 @@ from argrad.sklearn.deciding.descending import evaluations
 from argrad.sklearn.deciding.granularity import (
     ADAPTIVE,
     DOUBT,
-    DOUBT_OF_CLASSES,
     GROUPED,
+    MUCH_DOUBT,
     PER_CLASS,
     PER_LAYER,
     SHARED,
@@ -46,7 +45,6 @@ from argrad.sklearn.deciding.prior import WithPrior
 from argrad.sklearn.deciding.stopping import BudgetError, EndedError
 from argrad.sklearn.families import AnyCriterion, criterion_of, linear_criterion
 from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, PerFeature, PerLayer, Shared
-from argrad.sklearn.limits import Limits
 from argrad.sklearn.models import Model, Tunable
 from argrad.sklearn.models.sparse import SparseModel
 from argrad.sklearn.models.trained import Trained
@@ -61,52 +59,9 @@ from argrad.sklearn.upper import shared_descent
 # at least.
 _PART, _EACH, _TOL = 1 / 16, 50, 1e-8
 _AGAIN = 25  # evaluations that a search for one penalty never takes
-
-
-@dataclass
-class Allowance:
-    """What a decision may spend: `fits` of the model, until `deadline` on `time.perf_counter`.
-
-    `listen` is told of every evaluation: what is tried, in words, the evaluation, and this, which
-    knows whether it is the `first` of what is tried. The decision ends where it returns True.
-    """
-
-    fits: float
-    deadline: float
-    listen: Callable[[str, Evaluation, Allowance], Any] = lambda *told: False
-    used: int = 0
-    trying: str = ""
-    first: bool = True
-    ended: bool = False
-
-    def begin(self, what: str) -> None:
-        """Say what is tried from now on."""
-        self.trying, self.first = what, True
-
-    def spend(
-        self, criterion: Callable[[np.ndarray], Evaluation], fits_each: int
-    ) -> Callable[[np.ndarray], Evaluation]:
-        """The criterion, raising BudgetError where an evaluation would be one too many."""
-
-        def counted(log_values: np.ndarray) -> Evaluation:
-            if self.used + fits_each > self.fits or time.perf_counter() > self.deadline:
-                raise BudgetError
-            self.used += fits_each
-            evaluation = criterion(log_values)
-            self.ended = self.listen(self.trying, evaluation, self) is True
-            self.first = False
-            if self.ended:
-                raise EndedError
-            return evaluation
-
-        return counted
-
-    @classmethod
-    def half_of(cls, limits: Limits, fits_each: int, listen: Any = None) -> Allowance:
-        """Half of the fits and of the seconds that a search may take, at `fits_each` a point."""
-        seconds = np.inf if limits.seconds is None else limits.start + limits.seconds / 2
-        fits = fits_each * (limits.evaluations - 1) / 2
-        return cls(fits, seconds) if listen is None else cls(fits, seconds, listen)
+# Seconds of processor time for which the layers of a network are compared: its size does not say
+# how hard it is to train.
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -358,16 +313,29 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
         return Objectives(each, twice, FIRST_STEP)
 
     part = min(1.0, rows / n)
-    doubt = DOUBT if strata is None else DOUBT_OF_CLASSES
-    told = allowance.begin
+    doubt, told = doubt_of(whole, strata), allowance.begin
+    if trained:
+        allowance.begin_clock(_PATIENCE)
     if few is not None:
         level = np.full(len(box.start), box.start.mean())
         objective_for = lambda chosen: spending(chosen).each
         decision = compare(objective_for, splits, few, level, doubt, None, told, part, early=True)
+        if allowance.dear:
+            why = (
+                f"{' and '.join(map(str, few.ways))} could not be compared within "
+                f"{_PATIENCE:.0f} s of processor time, ask for it to have that done"
+            )
+            decision = undecided(decision.log_values, why)
     else:
         strengths = sparse_strengths(number) if sparse else STRENGTHS
         decision = decide(spending, splits, box, groups, part, targets, told, doubt, strengths)
     return decision, auto.decided(decision.chosen, box)
+
+
+def doubt_of(criterion: AnyCriterion, strata: np.ndarray | None) -> float:
+    """By how many standard errors more freedom has to win, with classes `strata` (n,) or None."""
+    sure = strata is None and not isinstance(criterion, TrainedCriterion)
+    return DOUBT if sure else MUCH_DOUBT
 
 
 def _few(box: Box, targets: int, groups: np.ndarray | None, layers: bool) -> Several:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.settled import Allowance
+from argrad.sklearn.deciding.allowance import Allowance
 
 
 @dataclass(frozen=True)
