@@ -9,11 +9,15 @@ from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from argrad.sklearn import Auto, GradientSearchCV, PerFeature, Shared
+from argrad.sklearn import Auto, GradientSearchCV, PerFeature, PerLayer, Shared
 from argrad.sklearn.deciding import settled
+from argrad.sklearn.deciding.granularity import GROUPED, PER_LAYER, Decision
+from argrad.sklearn.place import find_place
+from argrad.sklearn.refit import refit
 
 from ..reference import reference_loss, ridge, standardised
 
@@ -216,3 +220,109 @@ def test_a_decision_for_one_penalty_is_what_asking_for_it_finds():
     asked = GradientSearchCV(model, {"logisticregression__C": Shared(1e-4, 1e4)}).fit(X, y)
     assert decided.best_params_ == asked.best_params_
     assert decided.best_score_ == asked.best_score_
+
+
+def curve(rng, n=50):
+    """A sine of one of two columns, with noise."""
+    X = rng.normal(size=(n, 2))
+    return X, np.sin(2 * X[:, 0]) + 0.2 * rng.normal(size=n)
+
+
+def network(*hidden, kind=MLPRegressor):
+    return kind(hidden_layer_sizes=hidden, activation="tanh", random_state=0)
+
+
+def chooses(candidate, log_values, monkeypatch):
+    """Let comparisons come to this; a list of what they were given, and the rule of each."""
+    given = []
+
+    def compare(criterion_for, splits, several, start, doubt, *rest, **early):
+        given.append((several, doubt, criterion_for(splits)(np.zeros(len(start)))))
+        nothing = pd.DataFrame(columns=["candidate", "cv_loss", "unseen_loss", "standard_error"])
+        return Decision(candidate, np.array(log_values), np.nan, nothing, "because")
+
+    monkeypatch.setattr(settled, "compare", compare)
+    return given
+
+
+def test_layers_of_a_network_are_compared_with_one_decay(rng):
+    X, y = curve(rng)
+    search = GradientSearchCV(network(2), cv=3).fit(X, y)
+    assert search.granularity_ in ("shared", "per-layer")
+    assert search.granularity_reason_.startswith(search.granularity_)
+    assert set(search.granularity_results_["candidate"]) in (set(), {"shared", "per-layer"})
+    if search.granularity_ == "shared":
+        low, high = search.bounds_["alpha"]
+        asked = GradientSearchCV(network(2), {"alpha": Shared(low, high)}, cv=3).fit(X, y)
+        assert search.best_params_ == asked.best_params_
+        assert search.best_score_ == asked.best_score_
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, MLPClassifier])
+def test_a_decay_a_layer_that_is_chosen_is_tuned_from_where_it_was_compared(kind, rng, monkeypatch):
+    X, y = curve(rng)
+    y = y if kind is MLPRegressor else y > 0
+    at = np.log([2.0, 0.5])
+    given = chooses(PER_LAYER, at, monkeypatch)
+    search = GradientSearchCV(network(2, kind=kind), cv=3, max_fits=20).fit(X, y)
+    ((several, doubt, _),) = given
+    assert list(several.ways) == [PER_LAYER]
+    np.testing.assert_array_equal(several.ways[PER_LAYER], [0, 1])
+    assert doubt == 3.0
+    assert search.granularity_ == "per-layer"
+    assert list(search.bounds_) == ["alpha[hidden 1]", "alpha[output]"]
+    np.testing.assert_allclose(search.history_.iloc[0][list(search.bounds_)], np.exp(at))
+    assert search.history_["fits"].iloc[0] == 3 + 3
+
+
+def test_groups_of_layers_are_considered(rng, monkeypatch):
+    X, y = curve(rng)
+    given = chooses(GROUPED, [1.0, 1.0, 3.0], monkeypatch)
+    groups = Auto(groups=["in", "in", "out"])
+    search = GradientSearchCV(network(2, 2), {"alpha": groups}, cv=3, max_fits=20).fit(X, y)
+    np.testing.assert_array_equal(given[0][0].ways[GROUPED], [0, 0, 1])
+    assert list(search.bounds_) == ["alpha[in]", "alpha[out]"]
+    first = search.history_.iloc[0]
+    assert np.log([first["alpha[in]"], first["alpha[out]"]]) == pytest.approx([1.0, 3.0])
+
+
+def test_networks_that_are_dear_have_one_decay_and_are_told(rng, monkeypatch):
+    X, y = curve(rng)
+    asked = GradientSearchCV(network(2), {"alpha": Shared(1e-3, 1e3)}, cv=3, max_fits=10).fit(X, y)
+
+    def search():
+        return GradientSearchCV(network(2), {"alpha": Auto(1e-3, 1e3)}, cv=3, max_fits=10).fit(X, y)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settled, "affordable_rows_of_network", lambda weights: 0)
+        found = search()
+    assert found.granularity_reason_.startswith("shared: 9 weights are too many to compare")
+    assert (found.best_params_, found.n_fits_) == (asked.best_params_, asked.n_fits_)
+    monkeypatch.setattr(settled, "_PATIENCE", 0.0)
+    found = search()
+    assert "per-layer could not be compared within 0 s of processor time" in (
+        found.granularity_reason_
+    )
+    assert (found.granularity_, found.best_params_) == ("shared", asked.best_params_)
+
+
+def test_of_many_rows_of_a_network_a_part_is_looked_at(rng, monkeypatch):
+    X, y = curve(rng, 90)
+    monkeypatch.setattr(settled, "affordable_rows_of_network", lambda weights: 45)
+    given = chooses(PER_LAYER, [0.0, 0.0], monkeypatch)
+    GradientSearchCV(network(2), cv=3, max_fits=12).fit(X, y)
+    drawn = settled.draw(90, 45, None)
+    place = find_place(network(2), {"alpha": PerLayer(0.5, 2.0)})
+    losses = []
+    for train, valid in settled.among(list(KFold(3).split(X)), drawn):
+        rows, others = drawn[train], drawn[valid]
+        fitted = refit(network(2), place, np.zeros(2), X[rows], y[rows])
+        losses.append(np.mean((fitted.predict(X[others]) - y[others]) ** 2))
+    np.testing.assert_allclose(given[0][2].split_losses, losses, rtol=1e-5)
+
+
+def test_a_network_without_hidden_layers_has_nothing_to_compare(rng):
+    X, y = curve(rng)
+    search = GradientSearchCV(network(), cv=3, max_fits=10).fit(X, y)
+    assert not hasattr(search, "granularity_")
+    assert list(search.bounds_) == ["alpha"]

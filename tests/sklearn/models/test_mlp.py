@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import GradientSearchCV, Grouped, PerFeature, PerLayer, Shared
@@ -107,7 +108,6 @@ def test_sizes_by_a_grid_outside(rng):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"activation": "relu"}, "activation='relu'.*kinks.*tanh"),
         ({"early_stopping": True}, "early_stopping=True"),
         ({"warm_start": True}, "warm_start=True"),
         ({"random_state": np.random.RandomState(0)}, "Set random_state to an integer"),
@@ -117,6 +117,18 @@ def test_sizes_by_a_grid_outside(rng):
 def test_settings_that_cannot_be_honoured(settings, said):
     with pytest.raises(ValueError, match=said):
         model_of(network(**settings))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_the_default_activation_is_refused_with_what_to_write_instead(kind, rng):
+    """Before anything is computed; what it says to write is taken."""
+    X, y = draw(rng, 3 if kind is MLPClassifier else None)
+    for estimator in (kind(), make_pipeline(StandardScaler(), kind())):
+        with pytest.raises(ValueError, match=r"activation='relu'.* default.*kinks") as refused:
+            GradientSearchCV(estimator).fit(X, y)
+        assert f"Write {kind.__name__}(activation='tanh'), or 'logistic'" in str(refused.value)
+    for activation in ("tanh", "logistic", "identity"):
+        assert model_of(kind(activation=activation)).activation == activation
 
 
 def test_what_else_is_refused(rng):

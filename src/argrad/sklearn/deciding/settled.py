@@ -20,6 +20,7 @@ from argrad.sklearn.deciding.auto import (
     PerCoefficient,
     affordable_rows,
     affordable_rows_of_few,
+    affordable_rows_of_network,
     affordable_rows_of_sparse,
 )
 from argrad.sklearn.deciding.descending import evaluations
@@ -284,10 +285,12 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
     few = None
     if sparse:
         rows = n if affordable_rows_of_sparse(number) >= n else 0
+    elif trained:
+        rows, few = affordable_rows_of_network(number), _few(box, targets, groups, trained)
     else:
-        rows = 0 if trained else affordable_rows(number, model.squares)
-        if rows == 0 and (trained or targets > 1 or groups is not None):  # no more of them, then
-            rows = affordable_rows_of_few(number, not trained and model.squares)
+        rows = affordable_rows(number, model.squares)
+        if rows == 0 and (targets > 1 or groups is not None):  # no penalties of columns, then
+            rows = affordable_rows_of_few(number, model.squares)
             few = _few(box, targets, groups, trained)
     if rows == 0:
         what = "weights" if trained else "coefficients"

@@ -49,8 +49,9 @@ class Perceptron(Trained):
     @classmethod
     def of(cls, estimator: Any) -> Tunable:
         if estimator.activation not in _ACTIVATIONS:
-            why = "its kinks leave a minimum without a derivative in alpha"
-            refuse(estimator, "activation", why, "Set activation='tanh' or 'logistic'.")
+            default = ", scikit-learn's default," if estimator.activation == "relu" else ""
+            why = f"this activation{default} has kinks, and minima on kinks no derivative in alpha"
+            refuse(estimator, "activation", why, _smooth(estimator))
         if estimator.early_stopping:
             why = "its solution must be a minimum of the objective"
             refuse(estimator, "early_stopping", why, "Set early_stopping=False.")
@@ -123,6 +124,15 @@ class Perceptron(Trained):
         final.coefs_ = [matrix for matrix, _ in layers]
         final.intercepts_ = [intercepts for _, intercepts in layers]
         final.loss_ = value
+
+
+def _smooth(estimator: Any) -> str:
+    """What to write in place of an activation with kinks."""
+    kind = type(estimator).__name__
+    return (
+        f"Write {kind}(activation='tanh'), or 'logistic' ('identity' makes it linear); to keep "
+        f"{estimator.activation!r}, look for alpha by GridSearchCV."
+    )
 
 
 def _sizes(estimator: Any) -> tuple[int, ...]:
