@@ -1,11 +1,13 @@
+import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
-from argrad.sklearn import Shared
+from argrad.sklearn import Auto, Shared
 from argrad.sklearn.place import find_place
 
 RANGE = Shared(1e-2, 1e2)
@@ -50,6 +52,12 @@ def test_last_in_a_pipeline():
 def test_what_cannot_be_tuned(estimator, params, said):
     with pytest.raises(ValueError, match=said):
         find_place(estimator, params)
+
+
+def test_groups_of_what_has_none_are_refused():
+    with pytest.raises(ValueError, match="Auto with groups, but SVR has no C a group"):
+        find_place(SVR(), {"C": Auto(groups=["a", "b"])})
+    find_place(Ridge(), {"alpha": Auto(groups=np.array(["a", "b"]))})
 
 
 @pytest.mark.parametrize("params", [[("alpha", RANGE)], "alpha"])

@@ -13,7 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from argrad.sklearn.deciding.auto import Auto
 from argrad.sklearn.fixed import Fixed
-from argrad.sklearn.hyperparameters import Hyperparameter
+from argrad.sklearn.hyperparameters import Grouped, Hyperparameter
 from argrad.sklearn.models import Model, Tunable, model_of
 from argrad.sklearn.row_weights import ClassWeights, RowWeights
 
@@ -94,6 +94,12 @@ def find_place(estimator: Any, params: Any) -> Place:
             raise TypeError(
                 f"params[{name!r}] must be {_written(kinds[name])} or Auto(), got "
                 f"{hyperparameter!r}: write for example {example}."
+            )
+        in_groups = isinstance(hyperparameter, Auto) and hyperparameter.groups is not None
+        if in_groups and Grouped not in kinds[name]:
+            raise ValueError(
+                f"params[{name!r}] is Auto with groups, but {type(final).__name__} has no {name} a "
+                "group: leave them out."
             )
         given = model.declared.get(name.removeprefix(prefix))
         if isinstance(hyperparameter, Auto) and given is not None:

@@ -277,17 +277,16 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
     units, targets = model.units(folds.features), _outputs(model, folds)
     n = _count(splits)
     sparse, trained = isinstance(model, SparseModel), isinstance(whole, TrainedCriterion)
-    number = (
-        len(units) * (1 if sparse else model.outputs(targets)) if not trained else whole.weights
-    )
     box = auto.box(whole.start())
     groups = auto.numbers(units)
-    few = None
+    number, few = len(units), None
     if sparse:
         rows = n if affordable_rows_of_sparse(number) >= n else 0
     elif trained:
-        rows, few = affordable_rows_of_network(number), _few(box, targets, groups, trained)
+        number, few = whole.weights, _few(box, targets, groups, trained)
+        rows = affordable_rows_of_network(number)
     else:
+        number *= model.outputs(targets)
         rows = affordable_rows(number, model.squares)
         if rows == 0 and (targets > 1 or groups is not None):  # no penalties of columns, then
             rows = affordable_rows_of_few(number, model.squares)
@@ -325,8 +324,8 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
         decision = compare(objective_for, splits, few, level, doubt, None, told, part, early=True)
         if allowance.dear:
             why = (
-                f"{' and '.join(map(str, few.ways))} could not be compared within "
-                f"{_PATIENCE:.0f} s of processor time, ask for it to have that done"
+                f"{' and '.join(map(str, few.ways))} takes more than {_PATIENCE:.0f} s of "
+                "processor time to compare; ask for it by name to have that done"
             )
             decision = undecided(decision.log_values, why)
     else:
