@@ -67,11 +67,11 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     params : None to tune the estimator's penalty in the granularity that `Auto` decides on; or a
         dictionary from `C` of LogisticRegression or `alpha` of the others (in a Pipeline
         `step__alpha`) to `Auto()`, `Shared(low, high)`, `Grouped(groups, low, high)`,
-        `PerFeature(low, high)`, `PerClass(low, high)`, or, of Lasso, `Adaptive(low, high)`. Beside
-        it or alone there may be `class_weight` with `ClassWeights()` and `sample_weight` with
-        `SampleWeights(groups)`. Other parameters have lists of values, as in `GridSearchCV`: each
-        combination of them is searched by itself, from where the last one ended; or a list of such
-        dictionaries.
+        `PerFeature(low, high)`, `PerClass(low, high)`, or, of Lasso, `Adaptive(low, high)`, of MLPs
+        `PerLayer(low, high)`. Beside it or alone there may be `class_weight` with `ClassWeights()`
+        and `sample_weight` with `SampleWeights(groups)`. Other parameters have lists of values, as
+        in `GridSearchCV`: each combination of them is searched by itself, from where the last one
+        ended; or a list of such dictionaries.
     cv : number of folds (stratified for classes), a splitter, or an iterable of pairs of row
         positions (train, validation), of which one is enough.
     criterion : the name of the loss of validation rows that is lowered, None for the estimator's
