@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -112,6 +113,18 @@ def test_what_cannot_be_fitted(rng):
         GroupLasso([0, 0, 1]).fit(X, y)
     with pytest.raises(TypeError, match=r"Shared\(low, high\)"):
         GradientSearchCV(GroupLasso(GROUPS), {"alpha": PerFeature(0.1, 1.0)}).fit(X, y)
+
+
+def test_a_search_goes_back_from_where_rounding_hides_the_penalty(rng):
+    """Without noise less of it is better, until it is too little to be seen."""
+    X = rng.normal(size=(40, 120))
+    y, groups = X[:, :6] @ rng.normal(size=6), [j // 3 for j in range(120)]
+    ranges = {"alpha": Shared(1e-15, 10.0)}
+    with pytest.warns(FitFailedWarning, match="Raise the lower bound of alpha"):
+        search = GradientSearchCV(GroupLasso(groups), ranges, cv=4, error_score=np.nan).fit(X, y)
+    assert np.isnan(search.cv_results_["mean_test_score"]).any()
+    assert search.best_score_ > -1e-8
+    assert set(np.flatnonzero(search.best_estimator_.coef_)) == set(range(6))
 
 
 def test_what_cannot_be_solved_is_told(rng, monkeypatch):

@@ -45,7 +45,9 @@ class GroupLasso(RegressorMixin, BaseEstimator):
     n_features_in_, feature_names_in_ : as everywhere in scikit-learn.
 
     Raises ValueError for groups that do not fit the columns and for an `alpha` that is not
-    positive, `argrad.SolveError` where columns in use are linearly dependent.
+    positive, `argrad.SolveError` where several solutions are equally good, because groups in use
+    can stand for each other, and where alpha is so small that rounding hides it: of the least at
+    which no group is used, less than about 1e-10.
 
     Source: Yuan and Lin 2006, Model selection and estimation in regression with grouped variables,
     J. R. Stat. Soc. B 68.

@@ -140,10 +140,56 @@ def test_a_penalty_above_all_pulls_leaves_nothing(rng):
     assert found.inverse_times(np.zeros(0)).shape == (0,)
 
 
+@pytest.mark.parametrize("part", [1e-4, 1e-8])
+def test_next_to_no_penalty_with_more_columns_than_rows(part, rng):
+    """As closely as rounding lets pulls be told from each other, relative to the penalty."""
+    for most in (1, 6):
+        sizes = rng.integers(1, most + 1, size=120)
+        groups = np.repeat(np.arange(120), sizes)[:120]
+        X = rng.normal(size=(40, 120)) + 2.0 * rng.normal(size=(40, 1))
+        y, X = X[:, :9] @ rng.normal(size=9) + rng.normal(size=40), X - X.mean(axis=0)
+        design = Centred(X, np.zeros(120), np.ones(40))
+        made = GroupProblem(design, y, np.ones(40), True, groups=groups)
+        S, w = solve(made, part * made.least).support
+        pulls = np.sqrt(np.bincount(groups, made.pulls_at(S, w) ** 2) / np.bincount(groups))
+        used = np.unique(groups[S])
+        assert 5 < len(used) < 40
+        np.testing.assert_allclose(pulls[used], part * made.least, rtol=1e-13 / part)
+        assert pulls.max() <= part * made.least * (1 + 1e-9 + 1e-13 / part)
+
+
+def test_begun_with_more_groups_than_rows(rng):
+    """There is a solution with independent groups, and the way to it is short."""
+    X = rng.normal(size=(20, 50))
+    y = X @ rng.normal(size=50)
+    rows = Centred(X, np.zeros(50), np.ones(20)), y, np.ones(20), False
+    made = GroupProblem(*rows, groups=np.arange(50))
+    level = 0.01 * made.least
+    cold, warm = (
+        solve(made, level, start) for start in (None, Support(np.arange(50), rng.normal(size=50)))
+    )
+    np.testing.assert_array_equal(cold.support.columns, warm.support.columns)
+    np.testing.assert_allclose(cold.vector, warm.vector, rtol=1e-8, atol=1e-10)
+
+
+def test_groups_that_repeat_others_are_told(rng):
+    """Both turned round in one group, so that no column repeats another."""
+    X, turn = rng.normal(size=(30, 6)), np.linalg.qr(rng.normal(size=(2, 2)))[0]
+    X[:, 2:4] = X[:, :2] @ turn
+    rows = Centred(X, np.zeros(6), np.ones(30)), X[:, 0] + X[:, 5], np.ones(30), False
+    made = GroupProblem(*rows, groups=np.repeat([0, 1, 2], 2))
+    for start in (None, Support(np.arange(4), rng.normal(size=4))):
+        with pytest.raises(LowerError, match=r"not unique, column [02] "):
+            solve(made, 0.1 * made.least, start)
+    # One of two that are alike is enough if it is the cheaper one.
+    made = GroupProblem(*rows, groups=np.array([0, 0, 1, 1, 1, 2]))
+    assert set(solve(made, 0.1 * made.least).support.columns) == {0, 1, 5}
+
+
 def test_dependent_groups_are_told(rng):
     X = rng.normal(size=(30, 4))
     X[:, 1] = X[:, 0]
     rows = Centred(X, np.zeros(4), np.ones(30)), X[:, 0], np.ones(30), False
     made = GroupProblem(*rows, groups=np.arange(4))
-    with pytest.raises(LowerError, match="linearly dependent"):
+    with pytest.raises(LowerError, match="not unique"):
         made.solve(0.1 * np.ones(4), np.zeros(4), Support(np.array([0, 1]), np.full(2, 0.3)))

@@ -18,6 +18,10 @@ only one unless a group that is out pulls with all that holds it, and there is a
 Source: Yuan and Lin 2006, Model selection and estimation in regression with grouped variables,
 J. R. Stat. Soc. B 68; steps with the largest eigenvalue of each group's Q as in Yang and Zou 2015,
 A fast unified algorithm for solving group-lasso penalized learning problems, Stat. Comput. 25.
+Newton's steps see the pulls of groups beside their directions, which are the same at the solution,
+as in Chan, Golub and Mulet 1999, A nonlinear primal-dual method for total variation-based image
+restoration, SIAM J. Sci. Comput. 20(6): by the directions alone nearly every step has to be
+shortened where penalties are small.
 """
 
 from __future__ import annotations
@@ -37,9 +41,9 @@ _WITHOUT, _DAMPED = 200, 1e-6
 # A Newton step of this part of the coefficients is the last, what it leaves is quadratic in it; on
 # the way to smaller penalties less will do.
 _SHORT, _ROUGH = 1e-9, 1e-3
-# Part of the coefficients up to which steps that no longer shrink are rounding, which a small
-# penalty magnifies.
-_ROUNDED = 1e-5
+# Steps that no longer shrink are rounding: up to this part of the coefficients, for penalties of
+# the size of the pulls, and more for smaller ones.
+_ROUNDED = 1e-13
 # What f falls by at least, of what its slope foretells, but for rounding.
 _FALLS, _ROUNDING = 1e-4, 1e-14
 
@@ -156,17 +160,20 @@ class GroupProblem(LeastSquares):
         """w (d,) with all groups held at zero that are not known."""
         known, Q, q = self.known, self.gram, self.pull[self.known]
         groups = np.unique(self.groups[known])
-        w, whole, damped, moved = start[known], start.copy(), 0, np.inf
+        w, whole, damped, moved = start[known], start.copy(), 0, np.inf if start.any() else 0.0
+        unclear = _ROUNDED * self.least / penalty.min()
         for _ in range(_ROUNDS):
             before, earlier = w != 0, moved
-            self._sweep(groups, penalty * self._root, bound * self._root, Q, q, w)
+            # Far from the solution among those in use others pull for no good reason.
+            enter = earlier <= _ROUGH
+            self._sweep(groups, penalty * self._root, bound * self._root, Q, q, w, enter)
             S = np.flatnonzero(np.isin(self.groups[known], np.unique(self.groups[known][w != 0])))
             moved = self._newton(S, penalty, Q, q, w) if len(S) else 0.0
             damped += np.isnan(moved)
-            rounded = 0.5 * earlier <= moved <= _ROUNDED
             if damped > _WITHOUT:
                 break
-            if (moved <= short or rounded) and np.array_equal(before, w != 0):
+            rounded = 0.5 * earlier <= moved <= unclear
+            if enter and (moved <= short or rounded) and np.array_equal(before, w != 0):
                 whole[known] = w
                 return whole
         raise LowerError("the groups that it needs do not settle, its penalty is so small")
@@ -179,13 +186,14 @@ class GroupProblem(LeastSquares):
         Q: np.ndarray,
         q: np.ndarray,
         w: np.ndarray,
+        enter: bool,
     ) -> None:
         """One proximal step in each of these groups that is in use or has to be, in place."""
         pulls = q - Q @ w
         number = self.groups[self.known]
         norms = np.sqrt(np.bincount(number, pulls**2, len(bound)))[groups]
         used = np.bincount(number, w != 0, len(bound))[groups] > 0
-        for g in groups[used | (norms > bound[groups])]:
+        for g in groups[used | (enter & (norms > bound[groups]))]:
             at = self.place[self._members[g]]
             own = Q[np.ix_(at, at)]
             old, without = w[at], pulls[at] + own @ w[at]
@@ -211,7 +219,9 @@ class GroupProblem(LeastSquares):
         weight = (penalty * self._root)[self.groups[columns]]
         system = Q[np.ix_(S, S)]
         share = weight / np.bincount(number)[number]  # that a column has in its group's norm
-        curved, regular = self._curved(columns, w[S], number, weight), True
+        pulls = q[S] - Q[S] @ w
+        pulls /= np.maximum(weight, np.sqrt(np.bincount(number, pulls**2))[number])
+        curved, regular = self._curved(columns, w[S], number, weight, pulls), True
         factor = factorised(curved)
         if factor is None and self._spared(S, number, share, system, w):
             return np.inf
@@ -233,8 +243,11 @@ class GroupProblem(LeastSquares):
 
         here, t = f(w[S]), 1.0
         for _ in range(_HALVINGS):
-            if f(w[S] + t * step) <= here + _FALLS * t * (slope @ step) + _ROUNDING * self.size**2:
-                w[S] += t * step
+            there = w[S] + t * step
+            # A group that would turn round ends at zero, and goes on from there if it has to.
+            there[np.bincount(number, w[S] * there)[number] <= 0] = 0.0
+            if f(there) <= here + _FALLS * t * (slope @ step) + _ROUNDING * self.size**2:
+                w[S] = there
                 break
             t /= 2
         if not regular:
@@ -242,7 +255,12 @@ class GroupProblem(LeastSquares):
         return moved if t == 1.0 else np.inf
 
     def _spared(
-        self, S: np.ndarray, number: np.ndarray, share: np.ndarray, system: np.ndarray, w: np.ndarray
+        self,
+        S: np.ndarray,
+        number: np.ndarray,
+        share: np.ndarray,
+        system: np.ndarray,
+        w: np.ndarray,
     ) -> bool:
         """Take groups out, in place, without which f is no higher: whether there were any."""
         norms = np.sqrt(np.bincount(number, w[S] ** 2))
@@ -274,19 +292,28 @@ class GroupProblem(LeastSquares):
         z = np.stack([z[:, number == g].sum(axis=1) for g in range(number.max() + 1)], axis=1)
         if _dependent(z.T @ (self._r[:, None] * z)) is not None:
             raise LowerError(
-                f"its solution is not unique: of column {self._members[out[0]][0]} and others that "
-                "are in use one can stand for the other"
+                f"its solution is not unique, column {self._members[out[0]][0]} (counted from 0) "
+                "can stand for others that are in use"
             )
 
     def _curved(
-        self, columns: np.ndarray, w: np.ndarray, number: np.ndarray, weight: np.ndarray
+        self,
+        columns: np.ndarray,
+        w: np.ndarray,
+        number: np.ndarray,
+        weight: np.ndarray,
+        pulled: np.ndarray | None = None,
     ) -> np.ndarray:
-        """A over these columns."""
+        """A over these columns, with (I − ½ (u vᵀ + v uᵀ)) for (I − u uᵀ) where they pull by v.
+
+        That is A at the solution, for v = u there, and convex as long as ‖v‖ ≤ 1.
+        """
         S = self.place[columns]
         norms = np.sqrt(np.bincount(number, w**2))[number]
         u = w / norms
         same = number[:, None] == number
-        curved = self.gram[np.ix_(S, S)] - np.where(same, np.outer(u * weight / norms, u), 0.0)
+        turned = np.outer(u * weight / norms, u if pulled is None else pulled)
+        curved = self.gram[np.ix_(S, S)] - np.where(same, 0.5 * (turned + turned.T), 0.0)
         curved[np.diag_indices(len(S))] += weight / norms
         return curved
 
