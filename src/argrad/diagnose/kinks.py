@@ -129,7 +129,7 @@ def _slopes(
     basis = piece.basis(size)
     matrix = hessian_on(lambda v: objective(v, x), v, basis)(size)
     matrix += hessian_on(lambda v: at(x).smooth(v, piece), v, basis)(size)
-    factor = factorise_on(matrix, basis, piece.dimension)
+    factor = factorise_on(matrix, basis)
     free = -factor.substitute(basis.project(basis.restrict(force_dot)))
     unopposed = still + basis.embed(basis.project(free))
     rows = jax.vmap(lambda z: toward * piece.parts(basis.embed(basis.project(z))))

@@ -7,6 +7,8 @@ from jax import lax
 from jax.lax.linalg import triangular_solve
 from jaxtyping import Array, Bool, Float, Int
 
+from argrad.linalg.together import together
+
 DEFINITE, SINGULAR, INDEFINITE = 0, 1, 2
 
 
@@ -93,7 +95,7 @@ def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor
         lower, shift = carry
         bad = ~(diagonal(lower) ** 2 > tiny * scale)
         # NaN would never become good; the last shift goes beyond any norm of a finite H.
-        return (shift < 0) | (jnp.sum(bad.astype(scale.dtype)) > 0) & (shift < 1e15)
+        return (shift < 0) | (together([bad])[0] > 0) & (shift < 1e15)
 
     def attempt(carry):
         _, shift = carry

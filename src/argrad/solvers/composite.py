@@ -89,32 +89,28 @@ def _minimum(objective, term: Proximable, v, max_steps: int):
     else:
         lipschitz = first_curvature(jax.grad(objective), y)
     found = proximal_newton(objective, term, y, lipschitz, direction, max_steps, settled=settled)
-    y = found.y
-    force = -jax.grad(objective)(y)
-    margins = term.margins(y, force, 1 / found.lipschitz, term.piece(y))
-    near = jnp.abs(margins)
-    kink = near <= margin_tolerance(v.dtype)
-    few = min(_NAMED, margins.size)
-    order = jnp.argsort(near)[:few] if few else jnp.zeros(0, int)
-    indices = jnp.where(kink[order], order, -1) if few else jnp.zeros(0, int)
+    y, force, margins, newton = found.y, -found.gradient, found.margins, found.step
+    order = jnp.argsort(jnp.abs(margins))[:_NAMED]
+    kink = jnp.abs(margins[order]) <= margin_tolerance(v.dtype)
+    indices = jnp.where(kink, order, -1)
 
     status = Status.where(found.standing == 1, Status.converged, Status.max_steps_reached)
     nonfinite = Status.where(found.steps <= 21, Status.nonfinite_start, Status.nonfinite)
     status = Status.where(found.standing == NONFINITE, nonfinite, status)
     status = Status.where(found.standing == UNBOUNDED, Status.unbounded, status)
     converged = status == Status.converged
-    status = Status.where(converged & (found.curvature == SINGULAR), Status.singular, status)
-    status = Status.where(converged & (found.curvature == INDEFINITE), Status.saddle, status)
+    status = Status.where(converged & (newton.curvature == SINGULAR), Status.singular, status)
+    status = Status.where(converged & (newton.curvature == INDEFINITE), Status.saddle, status)
     # Near the end of a piece rounding decides what the curvature of a steep term is.
     definite = (status == Status.converged) | (converged & term.steep)
     status = Status.where(definite & jnp.any(kink), Status.kink, status)
-    inverse: Inverse = found.learnt
+    inverse: Inverse = newton.learnt
     inverse = dataclasses.replace(inverse, piece=term.pressed(inverse.piece, force))
     outcome = CompositeOutcome(
         status,
         found.steps + rounds,
-        found.gradient_norm,
-        found.step_norm,
+        newton.gradient_norm,
+        newton.norm,
         inverse,
         pieces=inverse.piece,
         margins=margins,

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, PyTree, Scalar
 
+from argrad.linalg.together import together
 from argrad.prox.pieces import Piece
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate, looking, rounding
+from argrad.solvers.proximal_gradient import accelerate, looking
 
 Vector = Float[Array, " d"]
 # (y, piece, gradient there) -> a step on the piece, anything else that was learnt, curvature
@@ -28,18 +29,31 @@ _FIRST, _MOST = 20, 320  # proximal steps between two Newton steps
 _HALVINGS = 6
 
 
-class Progress(NamedTuple):
-    """`learnt` and `curvature` are those of the last Newton step, from where it was taken; margins
-    are as of `Proximable`, their smallest is `margin`."""
+class Step(NamedTuple):
+    """A Newton step p on a piece, what was learnt and what curvature met on the way, ‖p‖ and the
+    norm of the gradient that it answers, and the height that it may lead to."""
 
-    y: Vector
-    lipschitz: Scalar
+    p: Vector
+    piece: Piece
     learnt: PyTree
     curvature: Array
-    step_norm: Scalar
+    norm: Scalar
     gradient_norm: Scalar
-    margin: Scalar
-    settled: Array
+    allowed: Scalar
+
+
+class Progress(NamedTuple):
+    """y with the gradient of f and the margins (as of `Proximable`) there; the last Newton step,
+    from where it was taken, and how much of it is tried next, nothing where proximal steps come
+    first."""
+
+    y: Vector
+    gradient: Vector
+    margins: Array
+    lipschitz: Scalar
+    step: Step
+    alpha: Scalar
+    last_norm: Scalar
     burst: Int[Array, ""]
     steps: Int[Array, ""]
     standing: Array
@@ -59,78 +73,82 @@ def proximal_newton(
     max_steps: int,
     *,
     settled: Array | bool = False,
-    target: float | None = None,
 ) -> Progress:
     """Minimise f + g from y, which is on a piece exactly if it is `settled` on one already.
 
-    `target` is the relative error aimed at, eps^¾ by default.
+    The relative error aimed at is eps^¾.
     """
     eps = float(jnp.finfo(y.dtype).eps)
-    target, tol = eps**0.75 if target is None else target, margin_tolerance(y.dtype)
+    tol = margin_tolerance(y.dtype)
     limit = (1 + jnp.linalg.norm(y)) / eps
 
-    def newton(y, lipschitz):
-        piece = term.piece(y)
-        value, force = jax.value_and_grad(objective)(y)
-        residual = piece.project(force + jax.grad(term.smooth)(y, piece))
+    def newton(y, piece, value, gradient, height) -> Step:
+        residual = piece.project(gradient + jax.grad(term.smooth)(y, piece))
         p, learnt, curvature = direction(y, piece, residual)
-        height = value + term.value(y)
-        slack = 10 * (rounding(value, force, y) + eps * jnp.abs(height))
-
-        def look(alpha):
-            trial = term.stay(y + alpha * p, piece)
-            new, gradient = jax.value_and_grad(objective)(trial)
-            low = new + term.value(trial) <= height + slack
-            return trial, gradient, low
-
-        def halve(carry):
-            alpha = carry[0] / 2
-            return alpha, *look(alpha)
-
-        def refused(carry):
-            alpha, _, _, low = carry
-            return ~low & (alpha > 0.5**_HALVINGS)
-
-        one = jnp.ones((), y.dtype)
-        alpha, trial, gradient, low = lax.while_loop(refused, halve, (one, *look(one)))
-        y, force = (jnp.where(low, a, b) for a, b in ((trial, y), (gradient, force)))
-        there = term.piece(y)
-        margin = jnp.min(term.margins(y, -force, 1 / lipschitz, there), initial=jnp.inf)
-        norms = jnp.linalg.norm(p), jnp.linalg.norm(residual)
-        # At a kink rounding may lead from piece to piece for ever.
-        resting = (margin <= tol) & (norms[0] <= target * jnp.linalg.norm(y))
-        settled = low & (alpha == 1) & (there.same(piece) | resting) & (margin >= -tol)
-        return y, learnt, curvature, *norms, margin, settled
+        square, residual_square, terms = together([p * p, residual**2, jnp.abs(gradient * y)])
+        rounding = eps * (jnp.abs(value) + terms + jnp.abs(height))
+        norms = jnp.sqrt(square), jnp.sqrt(residual_square)
+        return Step(p, piece, learnt, curvature, *norms, height + 10 * rounding)
 
     def unfinished(now: Progress):
-        return (now.standing == GOING) & (now.steps < max_steps)
+        return (now.standing == GOING) & ((now.steps < max_steps) | (now.alpha > 0))
 
+    # A point is looked at once a turn, and in one place: after proximal steps, or as far along the
+    # last Newton step as `alpha` says.
     def advance(now: Progress) -> Progress:
-        count = jnp.where(now.settled, 0, now.burst)
-        near, lipschitz = accelerate(
-            looking(objective, term), now.y[None], now.lipschitz / 2, count, eps
+        old, step = now.y, now.step
+        fresh = now.alpha == 0
+        count = jnp.where(fresh, now.burst, 0)
+        (y,), lipschitz = accelerate(
+            looking(objective, term), old[None], now.lipschitz / 2, count, eps
         )
-        found = newton(near[0], lipschitz)
-        y, learnt, curvature, step_norm, gradient_norm, margin, settled = found
-        size = jnp.linalg.norm(y)
-        floor = (step_norm <= eps**0.5 * size) & (step_norm >= 0.5 * now.step_norm)
-        done = settled & ((step_norm <= target * size) | floor)
-        standing = jnp.where(done, CONVERGED, GOING)
-        finite = jnp.isfinite(size) & jnp.isfinite(gradient_norm) & jnp.isfinite(step_norm)
-        finite &= ~jnp.isnan(margin)
+        y = jnp.where(fresh, y, term.stay(old + now.alpha * step.p, step.piece))
+        value, gradient = jax.value_and_grad(objective)(y)
+        there = term.piece(y)
+        lipschitz = jnp.where(fresh, lipschitz, now.lipschitz)
+        margins = term.margins(y, -gradient, 1 / lipschitz, there)
+        height = value + term.value(y)
+        low = fresh | (height <= step.allowed)
+        finished = ~fresh & (low | (now.alpha <= 0.5**_HALVINGS))
+        found = (y, gradient, margins), (old, now.gradient, now.margins)
+        y, gradient, margins = (jnp.where(low, a, b) for a, b in zip(*found, strict=True))
+
+        square, least = together([y * y], [-margins])
+        size, margin = jnp.sqrt(square), -least
+        small = step.norm <= tol * size
+        # At a kink rounding may lead from piece to piece for ever.
+        same = there.same(step.piece) | ((margin <= tol) & small)
+        settled = finished & low & (now.alpha == 1) & same & (margin >= -tol)
+        floor = (step.norm <= eps**0.5 * size) & (step.norm >= 0.5 * now.last_norm)
+        standing = jnp.where(settled & (small | floor), CONVERGED, GOING)
+        finite = jnp.isfinite(size + step.gradient_norm + step.norm) & ~jnp.isnan(margin)
         standing = jnp.where(finite, standing, NONFINITE)
         standing = jnp.where(size > limit, UNBOUNDED, standing)
-        burst = jnp.where(settled, now.burst, jnp.minimum(2 * now.burst, _MOST))
-        return Progress(
-            y, lipschitz, learnt, curvature, step_norm, gradient_norm, margin, settled, burst,
-            now.steps + count + 1, standing,
-        )  # fmt: skip
+        standing = jnp.where(finished, standing, GOING)
+        steps = now.steps + count + finished
 
-    nothing = jax.eval_shape(newton, y, lipschitz)
-    empty = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), nothing)
-    _, learnt, curvature, step_norm, gradient_norm, margin, _ = empty
+        go_on = fresh | (settled & (standing == GOING) & (steps < max_steps))
+        # As a loop of one turn, which leaves what it does not change where it is.
+        _, step = lax.while_loop(
+            lambda carry: carry[0],
+            lambda _: (jnp.array(False), newton(y, there, value, gradient, height)),
+            (go_on, step),
+        )
+        alpha = jnp.where(go_on, 1, jnp.where(finished, 0, now.alpha / 2))
+        longer = jnp.clip(2 * now.burst, _FIRST, _MOST)
+        burst = jnp.where(finished & ~settled, longer, now.burst)
+        last_norm = jnp.where(go_on, now.step.norm, now.last_norm)
+        return Progress(
+            y, gradient, margins, lipschitz, step, alpha, last_norm, burst, steps, standing
+        )
+
+    like = jax.eval_shape(lambda y: (y, term.piece(y), y[0], y, y[0]), y)
+    empty = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(newton, *like))
+    zero = jnp.zeros((), y.dtype)
+    margins = jax.eval_shape(lambda y: term.margins(y, y, zero, term.piece(y)), y)
     start = Progress(
-        y, lipschitz, learnt, curvature, step_norm + jnp.inf, gradient_norm, margin,
-        jnp.asarray(settled), jnp.array(_FIRST), jnp.array(0), jnp.array(GOING),
+        y, y, jnp.zeros(margins.shape, margins.dtype), lipschitz,
+        empty._replace(norm=zero + jnp.inf), zero, zero + jnp.inf,
+        jnp.where(settled, 0, _FIRST), jnp.array(0), jnp.array(GOING),
     )  # fmt: skip
     return lax.while_loop(unfinished, advance, start)

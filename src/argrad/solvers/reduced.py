@@ -85,12 +85,11 @@ def hessian_on(
     return by_products
 
 
-def factorise_on(matrix: Float[Array, "k k"], basis: Basis, dimension: Int[Array, ""]) -> Factor:
+def factorise_on(matrix: Float[Array, "k k"], basis: Basis) -> Factor:
     """The factor of EᵀHE on what the basis uses, and of a multiple of the identity across it."""
     project, eye = jax.vmap(basis.project), jnp.eye(len(matrix), dtype=matrix.dtype)
-    matrix = project(project(matrix).T)
-    scale = jnp.sum(diagonal(matrix)) / jnp.maximum(dimension, 1)
-    matrix += jnp.where(scale > 0, scale, 1) * (eye - project(eye))
+    scale = jnp.abs(matrix[0, 0])
+    matrix = project(project(matrix).T) + jnp.where(scale > 0, scale, 1) * (eye - project(eye))
     return factorise(matrix, jnp.abs(diagonal(matrix)))
 
 
@@ -194,7 +193,7 @@ def newton_step(
         def branch(k):
             def solve(b):
                 whole = matrix(k) if bend is None else matrix(k) + bend(k)
-                factor = factorise_on(whole, basis.first(k), dimension)
+                factor = factorise_on(whole, basis.first(k))
                 z = b.at[:k].set(factor.substitute(b[:k]))
                 packed = jnp.zeros(room, y.dtype).at[: k * k].set(factor.upper.ravel())
                 return z, packed, factor.shift, factor.curvature

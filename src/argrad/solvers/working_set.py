@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Scalar
 
-from argrad.linalg.cholesky import diagonal
+from argrad.linalg.together import together
 from argrad.prox.pieces import Support
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate, rounding
+from argrad.solvers.proximal_gradient import accelerate
 from argrad.solvers.proximal_newton import margin_tolerance
 from argrad.solvers.reduced import by_size, hessian_on, sizes
 
@@ -31,19 +31,21 @@ _NEW = 64  # coordinates that a round may add, or as many as there are already
 
 
 class Working(NamedTuple):
-    """Where the rounds have come; `others` counts the held coordinates that want to move."""
+    """Where the rounds have come; `others` counts the held coordinates that want to move. What is
+    looked at next is `alpha` of the way to `target`, in search of a value that is `allowed`."""
 
     y: Vector
-    value: Scalar
-    gradient: Vector
-    others: Int[Array, ""]
+    target: Vector
+    alpha: Scalar
+    allowed: Scalar
     lipschitz: Scalar
-    usable: Bool[Array, ""]
+    others: Int[Array, ""]
     rounds: Int[Array, ""]
+    going: Bool[Array, ""]
 
     @property
     def settled(self) -> Bool[Array, ""]:
-        return self.usable & (self.others == 0)
+        return self.others == 0
 
 
 def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: Vector) -> Working:
@@ -61,21 +63,7 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
     y = term.prox(y, eps * one)
     y = jnp.where(term.piece(y).dimension > most // 2, nothing, y)
 
-    def wanting(y, gradient, lipschitz):
-        piece = term.piece(y)
-        margins = term.margins(y, -gradient, 1 / lipschitz, piece)
-        return piece, margins, jnp.sum(~piece.free & (margins < -tol))
-
-    def unfinished(now: Working):
-        return now.usable & (now.others > 0) & (now.rounds < _ROUNDS)
-
-    def advance(now: Working) -> Working:
-        y, g = now.y, now.gradient
-        piece, margins, others = wanting(y, g, now.lipschitz)
-        moving = jnp.sum(piece.free)
-        wanted = moving + jnp.minimum(others, jnp.maximum(moving, _NEW))
-        score = jnp.where(piece.free, jnp.inf, -margins)
-
+    def step(y, gradient, score, wanted):
         _, index = lax.top_k(score, most)
         basis = Support(index, d)
         matrix = hessian_on(objective, y, basis)
@@ -89,32 +77,38 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
 
             return minimise
 
-        found, lipschitz = by_size(d, wanted, branch, basis.restrict(y), basis.restrict(g))
-        target = y.at[index].set(found)
-        height = now.value + term.value(y)
-        allowed = height + 10 * (rounding(now.value, g, y) + eps * jnp.abs(height))
+        z, lipschitz = by_size(d, wanted, branch, basis.restrict(y), basis.restrict(gradient))
+        return y.at[index].set(z), lipschitz
 
-        def look(alpha):
-            trial = jnp.where(alpha == 1, target, y + alpha * (target - y))
-            value, gradient = jax.value_and_grad(objective)(trial)
-            return trial, value, gradient, value + term.value(trial) <= allowed
+    # A point is looked at once a turn, and in one place.
+    def advance(now: Working) -> Working:
+        trial = jnp.where(now.alpha == 1, now.target, now.y + now.alpha * (now.target - now.y))
+        value, gradient = jax.value_and_grad(objective)(trial)
+        height = value + term.value(trial)
+        low = height <= now.allowed
+        piece = term.piece(trial)
+        margins = term.margins(trial, -gradient, 1 / now.lipschitz, piece)
+        others, moving, terms = together(
+            [~piece.free & (margins < -tol), piece.free, jnp.abs(gradient * trial)]
+        )
+        more = low & (others > 0) & (moving < most) & (now.rounds < _ROUNDS)
+        wanted = moving + jnp.minimum(others, jnp.maximum(moving, _NEW))
+        score = jnp.where(piece.free, jnp.inf, -margins)
+        y = jnp.where(low, trial, now.y)
+        target, lipschitz = lax.cond(
+            more,
+            lambda: step(y, gradient, score, wanted),
+            lambda: (now.target, now.lipschitz),
+        )
+        allowed = height + 10 * eps * (jnp.abs(value) + terms + jnp.abs(height))
+        return Working(
+            y, target, jnp.where(more, 1, now.alpha / 2), jnp.where(more, allowed, now.allowed),
+            lipschitz, jnp.where(low, others, now.others), now.rounds + more,
+            more | (~low & (now.alpha > 1e-3)),
+        )  # fmt: skip
 
-        def refused(carry):
-            return ~carry[-1] & (carry[0] > 1e-3)
-
-        def halve(carry):
-            alpha = carry[0] / 2
-            return alpha, *look(alpha)
-
-        _, trial, value, gradient, low = lax.while_loop(refused, halve, (one, *look(one)))
-        _, _, others = wanting(trial, gradient, lipschitz)
-        return Working(trial, value, gradient, others, lipschitz, low & (moving < most),
-                       now.rounds + 1)  # fmt: skip
-
-    value, gradient = jax.value_and_grad(objective)(y)
-    start = Working(y, value, gradient, wanting(y, gradient, one)[2], one, jnp.array(True),
-                    jnp.array(0))  # fmt: skip
-    return lax.while_loop(unfinished, advance, start)
+    start = Working(y, y, one, jnp.inf * one, one, jnp.array(1), jnp.array(0), jnp.array(True))
+    return lax.while_loop(lambda now: now.going, advance, start)
 
 
 def minimise_model(matrix, gradient, start, term: Proximable) -> tuple[Vector, Scalar]:
@@ -132,12 +126,15 @@ def minimise_model(matrix, gradient, start, term: Proximable) -> tuple[Vector, S
         after = matrix @ z + constant
         d = z - a
         slack = 20 * eps * jnp.abs(d) * (jnp.abs(g) + jnp.abs(constant))
-        bend, square = jnp.sum(jnp.stack([(after - g) * d - slack, d * d]), 1)
-        return jnp.stack([z, after]), bend / jnp.where(square > 0, square, 1)
 
-    here = jnp.stack([start, gradient])
-    # The largest curvature is not less; the first steps find it.
-    steep = jnp.max(diagonal(matrix))
-    steep = jnp.where(steep > 0, steep, 1)
-    (z, _), lipschitz = accelerate(look, here, steep, jnp.array(_MODEL_STEPS), _MODEL_TOL)
+        def curvature(bend, square):
+            return bend / jnp.where(square > 0, square, 1)
+
+        return jnp.stack([z, after]), [(after - g) * d - slack, d * d], curvature
+
+    # One curvature of many; the first steps find the largest.
+    some = matrix[0, 0]
+    some = jnp.where(some > 0, some, 1)
+    here, steps = jnp.stack([start, gradient]), jnp.array(_MODEL_STEPS)
+    (z, _), lipschitz = accelerate(look, here, some, steps, _MODEL_TOL)
     return z, lipschitz
