@@ -23,7 +23,7 @@ def problem(rng, n=60, fit_intercept=True, kept_sparse=False):
     weight[:2] = 1.0
     centre = weight @ X / weight.sum() if fit_intercept else np.zeros(D)
     design = Centred(sparse.csr_array(X) if kept_sparse else X, centre, np.ones(n))
-    return SparseLossProblem(design, y, weight, fit_intercept, LogisticModel()), X - centre
+    return SparseLossProblem(design, y[:, None], weight, fit_intercept, LogisticModel()), X - centre
 
 
 @pytest.mark.parametrize("kept_sparse", [False, True])
@@ -37,7 +37,7 @@ def test_the_conditions_hold_to_rounding(part, fit_intercept, kept_sparse, rng):
     S, w = found.support
     full = np.zeros(D)
     full[S] = w
-    errors = made.weight * (expit(X @ full + found.intercept) - made.target)
+    errors = made.weight * (expit(X @ full + found.intercept) - made.target[:, 0])
     pulls = X.T @ errors + ridge * full
     assert len(S)
     assert np.all(np.diff(S) > 0)
@@ -75,7 +75,7 @@ def test_a_penalty_above_all_pulls_leaves_the_intercept(rng):
     made, _ = problem(rng)
     found = made.solve(1.01 * made.least * np.ones(D), np.zeros(D), Support.empty())
     assert not len(found.support.columns)
-    share = made.weight @ made.target / made.weight.sum()
+    share = made.weight @ made.target[:, 0] / made.weight.sum()
     assert found.vector == pytest.approx([np.log(share / (1 - share))], rel=1e-12)
 
 

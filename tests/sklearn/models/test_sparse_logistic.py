@@ -100,7 +100,7 @@ def test_derivatives_of_the_brier_score(rng):
 def test_losses_of_sure_predictions_do_not_overflow(judged, rng):
     model = model_of(logistic()).judged_by(judged)
     z, u = np.array([800.0, -800.0, 800.0, -800.0]), np.array([1.0, 0.0, 0.0, 1.0])
-    each = np.array(model.validation(z, u))
+    each = np.array([part.ravel() for part in model.validation(z[:, None], u[:, None])])
     assert np.all(np.isfinite(each))
     assert np.all(each[:, :2] == 0)
 
@@ -192,9 +192,6 @@ def test_scores_are_of_exact_fits(rng):
 
 def test_what_cannot_be_tuned(rng):
     X, y = draw(rng)
-    classes = rng.integers(0, 3, size=ROWS)
-    with pytest.raises(ValueError, match=r"y has 3 classes.*one class against the rest"):
-        GradientSearchCV(logistic()).fit(X, classes)
     with pytest.raises(ValueError, match="liblinear penalises the intercept"):
         GradientSearchCV(logistic(solver="liblinear")).fit(X, y)
     with pytest.raises(ValueError, match="'C' can"):
@@ -215,3 +212,68 @@ def test_class_weights_are_those_of_rows(rng):
     for one, other in zip(by_class.supports(), plain.supports(), strict=True):
         np.testing.assert_array_equal(one.columns, other.columns)
         np.testing.assert_allclose(one.coefficients, other.coefficients, rtol=1e-9)
+
+
+def draw_classes(rng, m):
+    X = rng.normal(size=(ROWS, 12)) + 0.5 * rng.normal(size=(ROWS, 1)) + 0.3
+    z = X[:, :4] @ rng.normal(size=(4, m)) + rng.gumbel(size=(ROWS, m))
+    return X, np.where(np.arange(ROWS) < 3 * m, np.arange(ROWS) % m, np.argmax(z, axis=1))
+
+
+OF_CLASSES = {
+    "one penalty": (logistic(), {"C": RANGE}),
+    "no intercept": (logistic(fit_intercept=False), {"C": RANGE}),
+    "one a column": (logistic(class_weight="balanced"), {"C": PerFeature(1e-5, 1e5)}),
+    "elastic net": (logistic(0.6), {"C": RANGE, "l1_ratio": SHARE}),
+}
+
+
+@pytest.mark.parametrize("m", [3, 4])
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_derivatives_of_several_classes(name, m, rng):
+    X, y = draw_classes(rng, m)
+    if m == 4:
+        X = sparse.csr_array(X * (rng.uniform(size=X.shape) < 0.6))
+    check_derivatives(make(*OF_CLASSES[name], X, y, rng.uniform(0.3, 2.0, size=ROWS)), rng)
+
+
+def test_derivatives_of_the_brier_score_of_several_classes(rng):
+    X, y = draw_classes(rng, 3)
+    check_derivatives(make(*OF_CLASSES["one penalty"], X, y, judged="brier_score"), rng)
+
+
+@pytest.mark.parametrize("m", [3, 4])
+@pytest.mark.parametrize("ratio", [1, 0.6])
+def test_several_classes_are_scikit_learn_s(ratio, m, rng):
+    """Of an even number of classes coefficients are unique only up to a shift, chances are."""
+    X, y = draw_classes(rng, m)
+    weight = rng.integers(1, 3, size=ROWS).astype(float)
+    search = GradientSearchCV(logistic(ratio), {"C": Shared(0.5, 2.0)}, cv=splits_of(y))
+    best = search.fit(X, y, sample_weight=weight).best_estimator_
+    exact = LogisticRegression(**{**best.get_params(), "tol": 1e-12, "max_iter": 100_000})
+    exact.fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(best.predict_proba(X), exact.predict_proba(X), atol=1e-7)
+    np.testing.assert_allclose(
+        np.abs(best.coef_).sum(axis=0), np.abs(exact.coef_).sum(axis=0), atol=1e-6
+    )
+    assert best.coef_.shape == exact.coef_.shape
+    if m % 2 or ratio < 1:
+        np.testing.assert_allclose(best.coef_, exact.coef_, atol=1e-6)
+        np.testing.assert_allclose(best.intercept_, exact.intercept_, atol=1e-6)
+    losses = [
+        log_loss(
+            y[valid],
+            exact.fit(X[train], y[train], weight[train]).predict_proba(X[valid]),
+            sample_weight=weight[valid],
+            labels=np.arange(m),
+        )
+        for train, valid in splits_of(y)
+    ]
+    assert -search.best_score_ == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+def test_auto_of_several_classes_decides_about_columns(rng):
+    X, y = draw_classes(rng, 3)
+    search = GradientSearchCV(logistic(), {"C": Auto()}, cv=3).fit(X[:, :5], y)
+    assert search.granularity_ in ("shared", "per-feature")
+    assert np.size(search.best_params_["C"]) in (1, 5)

@@ -73,10 +73,11 @@ def minimise(quadratic: Quadratic, start: np.ndarray) -> np.ndarray:
         new = w[S] == 0
         factor = factorised(system)
         if factor is None:
-            if not new.any() or most == 1:
-                raise LowerError("the columns that it needs are linearly dependent")
-            most = 1
-            sign = _only(sign, w, S)
+            if new.any() and most > 1:
+                most, sign = 1, _only(sign, w, S)
+                continue
+            w[S] = _spared(system, q[S] - penalty[S] * sign[S], sign[S], w[S])
+            sign = np.sign(w)
             continue
         aim = solved(factor, q[S] - penalty[S] * sign[S])
         agrees = aim * sign[S] > 0
@@ -131,6 +132,25 @@ def _swept(
             max_iter=_SWEEPS,
         )
     return scale * found[:, 0]
+
+
+def _spared(system: np.ndarray, aim: np.ndarray, sign: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """w with a coefficient less, where f is no higher, of a singular system.
+
+    Along p with Q p = 0 the loss stays and the penalty changes linearly, until a coefficient is
+    zero, as in Carathéodory's theorem.
+    """
+    scale = 1.0 / np.sqrt(np.diag(system))
+    p = scale * np.linalg.eigh(scale[:, None] * system * scale)[1][:, 0]
+    p = p if aim @ p - w @ system @ p > 0 else -p
+    shrinking = np.flatnonzero((w != 0) & (p * w < 0))
+    if not len(shrinking) or (p * sign)[w == 0].min(initial=0.0) < 0:
+        raise LowerError("the columns that it needs are linearly dependent")
+    at = -w[shrinking] / p[shrinking]
+    first = np.argmin(at)
+    there = w + at[first] * p
+    there[shrinking[first]] = 0.0
+    return there
 
 
 def _only(sign: np.ndarray, w: np.ndarray, S: np.ndarray) -> np.ndarray:

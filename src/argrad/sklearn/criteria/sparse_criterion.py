@@ -44,9 +44,10 @@ Solution = SparseSolution | SparseLossSolution | GroupSolution
 
 def problem_of(model: SparseModel, fold: Fold, folds: Folds) -> Problem:
     """The lower problem of a fold."""
-    rows = fold.design, fold.target[:, 0], fold.training, folds.fit_intercept
     if isinstance(model, SparseLogisticModel):
-        return SparseLossProblem(*rows, model.loss)
+        logistic = fold.design, fold.target, fold.training, folds.fit_intercept
+        return SparseLossProblem(*logistic, model.loss)
+    rows = fold.design, fold.target[:, 0], fold.training, folds.fit_intercept
     if isinstance(model, GroupLassoModel):
         return GroupProblem(*rows, groups=model.numbers(folds.features))
     return SparseProblem(*rows)
@@ -186,11 +187,12 @@ class SparseCriterion:
         rows = np.flatnonzero(fold.validation)
         weight, (X, constant) = fold.validation[rows], problem.outcomes_of(rows, S)
         z = X @ solution.vector + constant
-        losses, first, second = self.model.validation(z, fold.target[rows, 0])
+        losses, first, second = self.model.validation(z, fold.target[rows])
         loss, slope = float(weight @ losses), np.zeros(self.size)
         if not len(S):
             return loss, slope, 0.0
-        adjoint = solution.inverse_times(X.T @ (weight * first))
+        adjoint = solution.inverse_times(np.tensordot(weight[:, None] * first, X, 2))
+        S = S // problem.outputs
         for name, position in self._positions.items():
             moves = penalties.moves(name, S)
             sign = self.model.sign if name == self.model.parameter else 1
@@ -202,5 +204,7 @@ class SparseCriterion:
         pushed = solution.pushed(*moves)
         v1 = -solution.inverse_times(pushed)
         v2 = -solution.inverse_times(pushed + solution.bent(*moves, v1))
-        bend = float(weight @ (second * (X @ v1) ** 2 + first * (X @ v2)))
+        z1, z2 = X @ v1, X @ v2
+        bent = np.einsum("ia,iab,ib->i", z1, second, z1) + np.sum(first * z2, axis=1)
+        bend = float(weight @ bent)
         return loss, slope, bend

@@ -49,15 +49,17 @@ def fit_sparse_logistic(
     weight = np.ones(n) if sample_weight is None else sample_weight
     intercept = bool(final.fit_intercept)
     centre = weight @ design / weight.sum() if intercept else np.zeros(d)
-    rows = Centred(design, centre, np.ones(n)), encoded.values[:, 0], weight, intercept
+    rows = Centred(design, centre, np.ones(n)), encoded.values, weight, intercept
     try:
         solution = SparseLossProblem(*rows, model.loss).solve(
             ratio / C, (1.0 - ratio) / C, Support.empty()
         )
     except LowerError as failure:
         raise SolveError(f"the model cannot be fitted on all rows: {failure}.") from None
-    S, w = solution.support
-    final.coef_ = np.zeros((1, d))
-    final.coef_[0, S] = w
-    if intercept:
-        final.intercept_ = np.array([solution.intercept - centre[S] @ w])
+    w = np.zeros(d * encoded.values.shape[1])
+    w[solution.support.columns] = solution.support.coefficients
+    final.coef_ = w.reshape(d, -1).T
+    if intercept:  # of several unique only up to a common shift; scikit-learn's sum to zero
+        intercepts = solution.intercept - final.coef_ @ centre
+        several = len(intercepts) > 1
+        final.intercept_ = intercepts - intercepts.mean() if several else intercepts

@@ -93,11 +93,6 @@ class SparseSolution(OnSupport):
 class SparseProblem(LeastSquares):
     """f of one fold: its design, target (n,) and training weights (n,), of any sum."""
 
-    @property
-    def least(self) -> float:
-        """The least penalty at which no column is used."""
-        return float(np.abs(self.pull).max())
-
     def solve(self, l1: np.ndarray, ridge: np.ndarray, start: Support) -> SparseSolution:
         """The solution at penalties λ = `l1` (d,) and μ = `ridge` (d,), begun at `start`.
 

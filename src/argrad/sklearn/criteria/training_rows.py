@@ -26,9 +26,17 @@ class TrainingRows:
     weight: np.ndarray
     fit_intercept: bool
     rows: np.ndarray = field(init=False)
+    # Coefficients of each column, and their pulls where none is used.
+    outputs: int = field(init=False, default=1)
+    pull: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.rows = np.flatnonzero(self.weight)
+
+    @property
+    def least(self) -> float:
+        """The least penalty at which no column is used."""
+        return float(np.abs(self.pull).max())
 
     def columns(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Centred entries of the design, dense (len(rows), len(columns))."""
@@ -37,10 +45,11 @@ class TrainingRows:
         return part - self.design.centre[columns]
 
     def pulls(self, residual: np.ndarray) -> np.ndarray:
-        """Σ_i e_i x_i (d,) of weighed errors e on the training rows."""
-        weighed = np.zeros(len(self.weight))
+        """Σ_i e_i x_i (d, ...) of weighed errors e (n, ...) on the training rows."""
+        weighed = np.zeros((len(self.weight), *residual.shape[1:]))
         weighed[self.rows] = residual
-        return self.design.columns.T @ weighed - weighed.sum() * self.design.centre
+        total = np.multiply.outer(self.design.centre, weighed.sum(axis=0))
+        return self.design.columns.T @ weighed - total
 
 
 @dataclass
@@ -53,7 +62,6 @@ class LeastSquares(TrainingRows):
     """
 
     mean: float = field(init=False)
-    pull: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,5 +100,5 @@ class LeastSquares(TrainingRows):
         self.gram = gram
 
     def outcomes_of(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, float]:
-        """What the outcomes of rows are linear in, by the solution's vector, and the constant."""
-        return self.columns(rows, columns), self.mean
+        """What the outcomes (v, 1) of rows are linear in (v, 1, p), and the constant."""
+        return self.columns(rows, columns)[:, None], self.mean

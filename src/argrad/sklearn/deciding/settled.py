@@ -340,6 +340,11 @@ def doubt_of(criterion: AnyCriterion, strata: np.ndarray | None) -> float:
     return DOUBT if sure else MUCH_DOUBT
 
 
+def _targets(model: Tunable, folds: Folds) -> int:
+    """How many penalties a column may have: one of a sparse model, of each target of others."""
+    return 1 if isinstance(model, SparseModel) else folds.each[0].target.shape[1]
+
+
 def _few(box: Box, targets: int, groups: np.ndarray | None, layers: bool) -> Several:
     """One number, one a group, one a class: for log penalties (d m,) of m targets; or a layer."""
     numbers = np.arange(len(box.start))

@@ -86,9 +86,9 @@ class LogisticModel(Model):
         del target
         return (expit(z) * expit(-z))[..., None]
 
-    def third(self, z: np.ndarray) -> np.ndarray:
-        """∂³ℓ/∂z³, of shape (n, 1)."""
-        return expit(z) * expit(-z) * (expit(-z) - expit(z))
+    def third(self, z: np.ndarray, along: np.ndarray) -> np.ndarray:
+        """∂³ℓ/∂z³ (a, a) in directions a (n, m), of shape (n, m)."""
+        return expit(z) * expit(-z) * (expit(-z) - expit(z)) * along**2
 
 
 def _l1_ratio(estimator: Any) -> Any:
@@ -140,3 +140,8 @@ class MultinomialModel(LogisticModel):
         mean = softmax(z, axis=-1)
         diagonal = mean[..., None] * np.eye(mean.shape[-1])
         return diagonal - mean[:, :, None] * mean[:, None, :]
+
+    def third(self, z: np.ndarray, along: np.ndarray) -> np.ndarray:
+        mean = softmax(z, axis=-1)
+        squares = (along - np.sum(mean * along, axis=-1, keepdims=True)) ** 2
+        return mean * (squares - np.sum(mean * squares, axis=-1, keepdims=True))

@@ -40,7 +40,7 @@ class SparseModel(Tunable):
     def validation(
         self, z: np.ndarray, target: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What validation rows lose, and its first two derivatives in z: all of shape (v,)."""
+        """What validation rows lose (v,), and its derivatives in z (v, m): (v, m), (v, m, m)."""
 
     def fit(self, final: Any, values: dict[str, Any], X: Any, y: np.ndarray, weights: Any) -> None:
         """Fit the estimator `final` with hyperparameters at `values`, as it fits itself.
@@ -79,7 +79,7 @@ class SparseSquares(SparseModel):
         self, z: np.ndarray, target: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         errors = z - target
-        return errors**2, 2 * errors, np.full(len(z), 2.0)
+        return errors[:, 0] ** 2, 2 * errors, np.full((len(z), 1, 1), 2.0)
 
 
 def lasso_kinds(parameter: str) -> Kinds:

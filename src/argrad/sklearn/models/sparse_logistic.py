@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from argrad.sklearn.hyperparameters import Hyperparameter
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SparseLogisticModel(SparseModel):
-    """Two classes: Σ_i r_i ℓ(z_i, u_i) + 1/C (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²).
+    """Σ_i r_i ℓ(z_i, u_i) + 1/C (l1_ratio ‖w‖₁ + ½ (1 − l1_ratio) ‖w‖²), with w one a class.
 
     `loss` is logistic regression with the quadratic penalty: ℓ, and the weights r of the rows.
     With l1_ratio = 1 there may be one C a group or column.
@@ -62,19 +61,24 @@ class SparseLogisticModel(SparseModel):
 
     def for_target(self, y: np.ndarray) -> tuple[Tunable, Encoded]:
         loss, encoded = self.loss.for_target(y)
-        if encoded.values.shape[1] > 1:
-            raise ValueError(
-                f"y has {encoded.values.shape[1]} classes, but a sparse logistic regression is "
-                "tuned for two: set l1_ratio=0, or tune one class against the rest at a time."
-            )
         return replace(self, loss=loss), encoded
 
     def validation(
         self, z: np.ndarray, target: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        mean, spread = expit(z), expit(z) * expit(-z)
-        error = mean - target
-        if self.judged == "brier_score":
-            second = 2 * spread**2 + 2 * error * spread * (1 - 2 * mean)
-            return error**2, 2 * error * spread, second
-        return np.logaddexp(0.0, z) - target * z, error, spread
+        first, second = self.loss.gradient(z, target), self.loss.curvature(z, target)
+        if self.judged != "brier_score":
+            return self.loss.loss(z, target, np), first, second
+        mean, spread = target + first, second
+        # Σ_k e_k ∂²μ_k/∂z², for ∂μ/∂z as in the curvature.
+        error = first
+        if z.shape[1] == 1:
+            bent = error[..., None] * spread * (1.0 - 2.0 * mean[..., None])
+        else:
+            s = error * mean
+            total = s.sum(axis=1)[:, None, None]
+            cross = s[:, :, None] * mean[:, None, :]
+            bent = s[..., None] * np.eye(z.shape[1]) - cross - np.swapaxes(cross, 1, 2)
+            bent += total * (mean[:, :, None] * mean[:, None, :] - spread)
+        slope = 2.0 * np.einsum("iab,ib->ia", spread, error)
+        return np.sum(error**2, axis=1), slope, 2.0 * (spread @ spread + bent)
