@@ -26,7 +26,7 @@ loss Friedman, Hastie and Tibshirani 2010, J. Stat. Software 33(1).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
