@@ -30,7 +30,7 @@ def test_a_failed_solve_raises_and_says_what_to_do(f, init, status, message):
         solve.solution(1.0, init)
     with pytest.raises(Exception, match=message):
         jax.jit(solve)(1.0, init)
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(ag.SolveError, match=message):  # the solve is not compiled with others
         jax.jacrev(solve)(1.0, init)
     with pytest.raises(Exception, match=message):
         jax.vmap(solve, (0, None))(jnp.array([1.0, 1.0]), init)

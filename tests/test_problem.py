@@ -45,6 +45,12 @@ def test_mismatched_pytrees_say_what_the_objective_was_given():
     assert any("bias: float64[3]" in note for note in caught.value.__notes__)
 
 
+def test_a_list_where_a_vector_is_meant():
+    with pytest.raises(TypeError) as caught:
+        ag.argmin(lambda y, x: jnp.sum(y**2) * x)(1.0, [1.0, 2.0])
+    assert "pass init as an array" in caught.value.__notes__[0]
+
+
 def test_arguments_of_the_wrong_kind():
     with pytest.raises(TypeError, match="must be a function"):
         ag.argmin(3.0)

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
@@ -131,6 +132,25 @@ def test_extra_arguments_of_any_type():
     solve = ag.argmin(loss)
     data = np.array([1.0, 2.0])
     assert jax.grad(lambda x: solve(x, 0.5, data, 2, "squares"))(3.0) == pytest.approx(1.5)
+
+
+def test_jit_takes_functions_that_hold_arrays(rng):
+    class Objective(eqx.Module):
+        scale: jax.Array
+
+        def __call__(self, y, x):
+            return jnp.sum((y - x * self.scale) ** 2)
+
+    scale, upper = jnp.asarray(rng.uniform(1.0, 2.0, 3)), jnp.asarray([1.0, 1.0, 9.0])
+    bounded = ag.argmin(Objective(scale), subject_to=[ag.box(-upper, upper)])
+    y = jnp.minimum(3 * scale, upper)
+    start = jnp.zeros(3)
+    for compiled in (jax.jit(bounded), jax.checkpoint(bounded)):
+        np.testing.assert_allclose(compiled(3.0, start), y, rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(bounded.solution)(3.0, start).primal, y, rtol=1e-12)
+    assert jax.jit(ag.value(bounded))(3.0, start) == pytest.approx(float(sum((y - 3 * scale) ** 2)))
+    by_hand = ag.implicit(lambda x, init: x * scale, ag.stationarity(Objective(scale)))
+    np.testing.assert_allclose(jax.jit(by_hand)(3.0, start), 3 * scale, rtol=1e-12)
 
 
 def test_argmax_is_argmin_of_the_negative_with_its_own_value(rng):

@@ -15,12 +15,12 @@ from jaxtyping import Array, PyTree
 from argrad.adjoints.implicit import LinearRule, implicit_function
 from argrad.conditions import Conditions
 from argrad.host import on_host, traceable
-from argrad.problem import extra_arguments, parameters, starting_point
+from argrad.problem import Function, extra_arguments, parameters, starting_point
 from argrad.solvers.run import Outcome
 from argrad.status import Status, raise_if
 
 
-class External(eqx.Module):
+class External(Function):
     """x -> y*(x) by a solver of one's own, made by `implicit`."""
 
     solver: Callable[..., PyTree]

@@ -17,6 +17,19 @@ from argrad.rows import Constraints, Pieces, check_constraints
 Sense = Literal["min", "max"]
 
 
+class Function(eqx.Module):
+    """A function made of others, which may hold arrays: bounds, weights, a model's parameters.
+
+    `jax.jit` wants a hash of what it compiles, and arrays have none; then it is that of the object.
+    """
+
+    def __hash__(self) -> int:
+        try:
+            return super().__hash__()
+        except TypeError:
+            return object.__hash__(self)
+
+
 class Problem(eqx.Module):
     """minimise (or maximise) over y the objective f(y, x, *args), subject to constraints or none,
     or with a nonsmooth term added (or taken away).
@@ -140,6 +153,7 @@ def _told_of(y: PyTree, x: PyTree, args: tuple):
             "This happened while calling the objective f(y, x, *args) with "
             f"y = {_shapes(y)}, x = {_shapes(x)}, args = {_shapes(args)}. The variable y comes "
             "first; solve(x, init, *args) takes x first."
+            + (" A list is no vector: pass init as an array." if isinstance(y, list) else "")
         )
         raise
 

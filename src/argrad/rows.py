@@ -126,7 +126,7 @@ def gather(subject_to: Iterable[Constraint]) -> Constraints | None:
         if not isinstance(item, Constraint):
             raise TypeError(
                 f"subject_to[{i}] is {item!r}; it must be made by argrad.equality, "
-                "argrad.inequality, argrad.box, argrad.linalg or one of the sets."
+                "argrad.inequality, argrad.box, argrad.linear or one of the sets."
             )
     if not items:
         return None

@@ -104,8 +104,9 @@ _FINE = -1  # in place of the status of an element of a batch that did not fail
 class SolveError(RuntimeError):
     """A lower solve, or the linear solve that differentiates it, failed.
 
-    Raised as it is outside `jit`; inside compiled code JAX wraps it in a
-    `jax.errors.JaxRuntimeError` with the same text.
+    Raised as it is outside `jit`; inside compiled code, and derivatives are compiled by
+    themselves, JAX wraps it in a `jax.errors.JaxRuntimeError` with the same text. Both are
+    RuntimeErrors, so `except RuntimeError` has either.
 
     >>> import argrad as ag
     >>> ag.argmin(lambda y, x: x * y)(1.0, 0.0)
@@ -155,6 +156,10 @@ def raise_if(
 
 @eqx.filter_custom_jvp
 def _guard(tree, failed, status, values, indices, raise_):
+    if not isinstance(failed, jax.core.Tracer):  # differentiated, but not compiled
+        if failed.any():
+            raise_(status, values, indices)
+        return tree
     shapes = jax.eval_shape(lambda: tree)
 
     def fail():

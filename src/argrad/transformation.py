@@ -16,6 +16,7 @@ from argrad.adjoints.envelope import Envelope
 from argrad.conditions import Point
 from argrad.constraints import Constraint
 from argrad.problem import (
+    Function,
     Problem,
     Sense,
     extra_arguments,
@@ -68,7 +69,7 @@ class Solution(eqx.Module):
     factors: PyTree[Array] | None = None
 
 
-class Argmin(eqx.Module):
+class Argmin(Function):
     """x -> y*(x), made by `argmin` or `argmax`."""
 
     problem: Problem
@@ -213,7 +214,7 @@ def _value_jvp(primals, tangents):
     return value, envelope.checked(jax.jvp(partial, (moving,), (tangents[3],))[1])
 
 
-class Value(eqx.Module):
+class Value(Function):
     """x -> f(y*(x), x), made by `value`."""
 
     solve: Argmin

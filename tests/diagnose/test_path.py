@@ -178,7 +178,7 @@ class TestBadArguments:
             ag.path(lambda x, init: x, 0.0, 1.0, 0.0)
 
     def test_ends_that_are_not_alike(self):
-        with pytest.raises(ValueError, match=r"shape \(3,\) where x has \(2,\)"):
+        with pytest.raises(ValueError, match=r"x1 has shape \(3,\) where x has \(2,\)"):
             ag.path(self.capped, jnp.zeros(2), jnp.zeros(3), jnp.zeros(2))
         with pytest.raises(TypeError, match="real floating-point"):
             ag.path(self.capped, 0, 1, 0.0)

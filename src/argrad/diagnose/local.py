@@ -81,17 +81,19 @@ def local_model(
     )
 
 
-def as_direction(x: PyTree, direction: PyTree, name: str) -> tuple[PyTree, PyTree]:
+def as_direction(
+    x: PyTree, direction: PyTree, name: str, what: str = "the direction"
+) -> tuple[PyTree, PyTree]:
     """x and a direction of the same structure and dtypes, or ValueError."""
     x = parameters(x)
     mine: Any = jax.tree.structure(direction)
     wanted: Any = jax.tree.structure(x)
     if mine != wanted:
-        raise ValueError(f"{name}: the direction is {mine}, x is {wanted}; they must be alike.")
+        raise ValueError(f"{name}: {what} is {mine}, x is {wanted}; they must be alike.")
     for d, leaf in zip(jax.tree.leaves(direction), jax.tree.leaves(x), strict=True):
         if np.shape(d) != np.shape(leaf):
             raise ValueError(
-                f"{name}: the direction has shape {np.shape(d)} where x has {np.shape(leaf)}."
+                f"{name}: {what} has shape {np.shape(d)} where x has {np.shape(leaf)}."
             )
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise TypeError(f"{name}: x must be real floating-point numbers, got {leaf!r}.")

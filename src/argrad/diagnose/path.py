@@ -97,7 +97,7 @@ def path(solve: Argmin, x0: PyTree, x1: PyTree, init: PyTree, *args: Any) -> Pat
             "1- or ∞-norm; solve at several x instead."
         )
     x0 = jax.tree.map(jnp.asarray, x0)
-    x0, end = as_direction(x0, x1, "path")
+    x0, end = as_direction(x0, x1, "path", "x1")
     direction = jax.tree.map(jnp.subtract, end, x0)
     line = Line(solve, x0, direction, extra_arguments(args))
     local = line.local(0.0, init)
