@@ -194,7 +194,44 @@ def test_a_solution_that_only_its_kink_holds(rng):
         ag.directional(solver(CASES["l1"][0]), x, x, y, A)
 
 
-def test_matrices_of_several_ranks_do_not_meet_like_half_spaces():
-    term = ag.prox.nuclear_norm(1.0).at(jnp.eye(2), None, ())
-    with pytest.raises(ag.SolveError, match="directional knows the kinks of the other terms"):
-        term.kink(jnp.zeros(4), jnp.eye(2).ravel(), jnp.ones(2, bool))
+def entering(rng, count):
+    """A matrix of rank one and a force in w ∂‖M‖ with `count` singular values about to enter."""
+    left, right = (np.linalg.qr(rng.normal(size=(k, k)))[0] for k in (4, 3))
+    w = rng.uniform(0.5, 1.5)
+    M = rng.uniform(0.5, 2) * np.outer(left[:, 0], right[:, 0])
+    forces = w * np.where(np.arange(3) <= count, 1, 0.4)
+    return M, (left[:, :3] * forces) @ right.T, w
+
+
+def coupled(y, x, A):
+    return y.ravel() @ A @ y.ravel() / 2 - jnp.sum(x["b"] * y)
+
+
+MATRIX = ag.argmin(coupled, nonsmooth=ag.prox.nuclear_norm(rising))
+
+
+def test_a_singular_value_that_enters(rng):
+    for _ in range(2):
+        A = rng.normal(size=(12, 36))
+        A = A @ A.T / 12
+        M, force, w = entering(rng, 1)
+        x = {"b": jnp.asarray((A @ M.ravel()).reshape(4, 3) + force), "w": jnp.asarray(w)}
+        side = {"b": jnp.asarray(rng.normal(size=(4, 3))), "w": jnp.asarray(rng.normal())}
+        for sign in (1.0, -1.0):
+            along = jax.tree.map(lambda d, sign=sign: sign * d, side)
+            found = ag.directional(MATRIX, x, along, M, A)
+
+            def moved(h, along=along, x=x, M=M, A=A):
+                at = jax.tree.map(lambda a, d: a + h * d, x, along)
+                return np.asarray(MATRIX(at, M, A)) - M
+
+            h = 1e-5
+            expected = (4 * moved(h / 2) - moved(h)) / h
+            np.testing.assert_allclose(found, expected, atol=1e-6 * (1 + np.abs(expected).max()))
+
+
+def test_singular_values_that_enter_together(rng):
+    M, force, w = entering(rng, 2)
+    x = {"b": jnp.asarray(M + force), "w": jnp.asarray(w)}
+    with pytest.raises(ag.SolveError, match="several singular values are about to enter"):
+        ag.directional(MATRIX, x, x, M, np.eye(12))

@@ -28,8 +28,8 @@ def directional(
     `init` and `args` are those of `solve(x, init, *args)`. Computed on the host: not for use
     inside `jit`. Raises SolveError where the solve fails, where nothing is feasible on that side,
     where second-order sufficiency fails, on an edge of a 1-norm ball or a sphere of the 1- or
-    ∞-norm where that constraint does not press, and at a kink of a nuclear norm; ValueError for a
-    direction not shaped like x.
+    ∞-norm where that constraint does not press, and where several singular values enter a nuclear
+    norm together; ValueError for a direction not shaped like x.
 
     Source: Jittorntrum 1984; Ralph and Dempe 1995; Robinson 1980 for nonsmooth terms.
 

@@ -60,6 +60,12 @@ def across_kinks(
         return None
     near = jnp.abs(margins) <= margin_tolerance(margins.dtype)
     kink, dimension = _kink(argmin, y, near, x, args)
+    if not bool(kink.known):
+        raise SolveError(
+            "nuclear_norm: several singular values are about to enter together, where their matrix "
+            "moves in a cone of semidefinite ones; directional knows the kinks at which one "
+            "enters. Move x a little, or use argrad.value where the value is enough."
+        )
     v, unravel = ravel_pytree(y)
     size = min(v.size, 1 << (int(dimension) - 1).bit_length())  # few sizes are compiled
     slopes = _slopes(argmin, y, kink, size, x, direction, args)
@@ -107,6 +113,9 @@ def _slopes(
     at = lambda x: stated.at(y, x, args)
     dot = lambda function: jax.jvp(function, (x,), (direction,))[1]
     objective = lambda v, x: problem(unravel(v), x, *args)
+    if stated.bent:
+        flat = objective
+        objective = lambda v, x: flat(at(x).onto(v, piece), x)
     total = lambda v, x: objective(v, x) + at(x).smooth(v, piece)
 
     still = dot(lambda x: at(x).held(v, piece))

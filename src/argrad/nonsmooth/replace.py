@@ -1,8 +1,6 @@
 """The operations of a traced function, one after the other, the smooth ones as they are.
 
-A value is active if it depends on an argument that can be differentiated; all others are computed
-as written. Beside a boolean that compares active values goes its soft value, a number between 0
-and 1, which logic combines as if they were independent probabilities.
+What depends on no argument that can be differentiated is computed as written.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +12,8 @@ from jax.extend import core as jex
 from jax.extend.source_info_util import summarize
 from jaxtyping import Array, Scalar
 
-from argrad.nonsmooth import soft
+from argrad.nonsmooth import operations, soft, truth
+from argrad.nonsmooth.truth import Value, floating
 
 
 class Change(NamedTuple):
@@ -25,51 +24,6 @@ class Change(NamedTuple):
     by: str
     off: str
     where: str
-
-
-class Value(NamedTuple):
-    """A value of the function: with what stands beside a boolean, and whether it is active."""
-
-    hard: Any
-    soft: Array | None = None
-    active: bool = False
-
-
-_LARGEST = "τ log Σ exp(x/τ)"
-_RULES = {
-    "max": ("τ log(exp(a/τ) + exp(b/τ))", "τ log 2"),
-    "min": ("−τ log(exp(−a/τ) + exp(−b/τ))", "τ log 2"),
-    "abs": ("τ log(exp(x/τ) + exp(−x/τ))", "τ log 2"),
-    "sign": ("tanh(x/τ)", "1"),
-    "clamp": ("soft max and min", "τ log 2"),
-    "reduce_max": (_LARGEST, "τ log n"),
-    "reduce_min": ("−τ log Σ exp(−x/τ)", "τ log n"),
-    "sort": ("differences of soft sums of the largest", "τ log(n choose n/2)"),
-    "top_k": ("differences of soft sums of the largest", "τ log(n choose k)"),
-    "gt": ("1/(1 + exp(−(a − b)/τ))", "1/2 where a = b"),
-    "ge": ("1/(1 + exp(−(a − b)/τ))", "1/2 where a = b"),
-    "lt": ("1/(1 + exp((a − b)/τ))", "1/2 where a = b"),
-    "le": ("1/(1 + exp((a − b)/τ))", "1/2 where a = b"),
-}
-_INDEX = "an index is an integer; argrad.soft.argmax, rank and permutation give weights instead"
-_JUMP = "a step for every integer"
-_LEFT = {
-    "argmax": _INDEX,
-    "argmin": _INDEX,
-    "floor": _JUMP,
-    "ceil": _JUMP,
-    "round": _JUMP,
-    "rem": _JUMP,
-    "cummax": "no rule for running maxima",
-    "cummin": "no rule for running minima",
-    "reduce_precision": "rounding",
-}
-_LOGIC = {"and", "or", "not", "reduce_and", "reduce_or"}
-_SHAPES = {"broadcast_in_dim", "reshape", "squeeze", "transpose", "slice", "rev", "copy"}
-_NESTED = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "custom_jvp_call"}
-_NESTED |= {"custom_vjp_call", "custom_lin"}
-_SMOOTH = {"logaddexp", "logaddexp2", "sinc", "_sinc_maclaurin", "xlogy", "xlog1py"}  # whole
-_BRANCHING = {"cond", "scan", "while"}
 
 
 class Replacement:
@@ -87,14 +41,14 @@ class Replacement:
 
     def _inline(self, closed, values: list[Value]) -> list[Value]:
         consts = [
-            Value(const, None, isinstance(const, jax.core.Tracer) and _floating(const))
+            Value(const, None, isinstance(const, jax.core.Tracer) and floating(const))
             for const in closed.consts
         ]
         return self._jaxpr(closed.jaxpr, consts + values)
 
     def _jaxpr(self, jaxpr, values: list[Value]) -> list[Value]:
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], values, strict=True))
-        used = _users(jaxpr)
+        used = operations.users_of(jaxpr)
 
         def read(atom):
             return Value(atom.val) if isinstance(atom, jex.Literal) else known[atom]
@@ -117,32 +71,34 @@ class Replacement:
             needed = False
         if not (active or beside) or not needed:
             return self._as_it_is(eqn, inputs)
-        if name in _NESTED:
-            closed = _inner(eqn)
-            if not beside and (eqn.params.get("name") in _SMOOTH or _is_smooth(closed.jaxpr)):
+        if name in operations.NESTED:
+            closed = operations.inner(eqn)
+            if not beside and (
+                eqn.params.get("name") in operations.SMOOTH or operations.is_smooth(closed.jaxpr)
+            ):
                 return self._as_it_is(eqn, inputs)
-            if name == "custom_jvp_call" and _function_name(eqn) in _SMOOTH:
+            if name == "custom_jvp_call" and operations.function_name(eqn) in operations.SMOOTH:
                 return self._as_it_is(eqn, inputs)
             self.caller = self._where(eqn)
             return self._inline(closed, inputs)
-        if name in _BRANCHING:
+        if name in operations.BRANCHING:
             return getattr(self, f"_{name}")(eqn, inputs)
-        if name in _LOGIC and beside:
-            return [_logic(name, eqn, inputs)]
+        if name in operations.LOGIC and beside:
+            return [truth.logic(name, eqn, inputs)]
         if name == "select_n":
             return [self._select(eqn, inputs)]
         if name == "convert_element_type" and beside:
-            return [_converted(eqn, inputs[0])]
-        if name == "convert_element_type" and _floating(inputs[0].hard):
+            return [truth.converted(eqn, inputs[0])]
+        if name == "convert_element_type" and floating(inputs[0].hard):
             if not jnp.issubdtype(eqn.params["new_dtype"], jnp.floating):
-                self._leave(eqn, _JUMP)
+                self._leave(eqn, operations.JUMP)
             return self._as_it_is(eqn, inputs)
-        if name in _SHAPES and beside:
+        if name in operations.SHAPES and beside:
             hard = eqn.primitive.bind(inputs[0].hard, **eqn.params)
             return [Value(hard, eqn.primitive.bind(inputs[0].soft, **eqn.params), True)]
-        if name in _LEFT and _floating(inputs[0].hard):
-            self._leave(eqn, _LEFT[name])
-        if name in _RULES and _floating(inputs[0].hard):
+        if name in operations.LEFT and floating(inputs[0].hard):
+            self._leave(eqn, operations.LEFT[name])
+        if name in operations.RULES and floating(inputs[0].hard):
             return self._smooth(eqn, inputs, wanted)
         if beside:
             self._leave(eqn, "no rule for a comparison that is used in this way")
@@ -156,7 +112,7 @@ class Replacement:
         found = eqn.primitive.bind(*hard, **params)
         found = found if eqn.primitive.multiple_results else [found]
         active = any(value.active for value in inputs) and eqn.primitive.name != "stop_gradient"
-        return [Value(each, None, active and _floating(each)) for each in found]
+        return [Value(each, None, active and floating(each)) for each in found]
 
     def _smooth(self, eqn, inputs, wanted) -> list[Value]:
         name, tau, x = eqn.primitive.name, self.temperature, [value.hard for value in inputs]
@@ -169,7 +125,7 @@ class Replacement:
         if name == "top_k":
             count, axis = eqn.params["k"], eqn.params.get("axis", -1)
             if wanted[1]:
-                self._leave(eqn, _INDEX)
+                self._leave(eqn, operations.INDEX)
             _, indices = eqn.primitive.bind(*x, **eqn.params)
             start = jnp.zeros(1, x[0].dtype)
             largest = lambda row: jnp.diff(soft.top_sums(row, count, tau), prepend=start)
@@ -191,16 +147,16 @@ class Replacement:
             if any(value.active for value in inputs[:keys]):
                 self._leave(eqn, "no rule for sorting by several keys")
             return hard
-        if wanted[0] or any(_floating(value.hard) for value in inputs[1:]):
+        if wanted[0] or any(floating(value.hard) for value in inputs[1:]):
             self._tell(eqn)
         tau, key = self.temperature, inputs[0].hard
         found = [Value(_along(lambda row: soft.sort(row, tau), axis, key), None, True)]
         for value, sorted_, users in zip(inputs[1:], hard[1:], wanted[1:], strict=True):
-            if _floating(value.hard):
+            if floating(value.hard):
                 carry = lambda row, load: soft.permutation(row, tau) @ load
                 sorted_ = Value(_along(carry, axis, key, value.hard), None, True)
             elif users:
-                self._leave(eqn, _INDEX)
+                self._leave(eqn, operations.INDEX)
             found.append(sorted_)
         return found
 
@@ -208,16 +164,16 @@ class Replacement:
         which, *cases = inputs
         hard = eqn.primitive.bind(which.hard, *(case.hard for case in cases), **eqn.params)
         if which.soft is None or len(cases) != 2:
-            active = any(case.active for case in cases) and _floating(hard)
+            active = any(case.active for case in cases) and floating(hard)
             if any(case.soft is not None for case in cases):
-                sides = [_beside(case, self.temperature) for case in cases]
+                sides = [truth.beside(case) for case in cases]
                 return Value(hard, lax.select_n(which.hard, *sides), True)
             return Value(hard, None, active)
         share = which.soft
-        if _floating(hard):
-            return Value(_mixed(share, cases[0].hard, cases[1].hard, hard), None, True)
+        if floating(hard):
+            return Value(truth.mixed(share, cases[0].hard, cases[1].hard, hard), None, True)
         if hard.dtype == bool:
-            sides = [_beside(case, share) for case in cases]
+            sides = [truth.beside(case) for case in cases]
             return Value(hard, sides[0] + share * (sides[1] - sides[0]), True)
         self._leave(eqn, "a choice between integers")
         return Value(hard)
@@ -231,14 +187,14 @@ class Replacement:
             hard = [value.hard for value in operands]
             index = which.hard.astype(int) if which.hard.dtype == bool else which.hard
             found = lax.switch(index, runs, *hard)
-            return [Value(each, None, _floating(each)) for each in found]
+            return [Value(each, None, floating(each)) for each in found]
         off, on = (self._inline(branch, operands) for branch in branches)
         mixed: list[Value] = []
         for a, b in zip(off, on, strict=True):
             taken = jnp.where(which.hard.astype(bool), b.hard, a.hard)
-            if _floating(taken):
-                taken = _mixed(which.soft, a.hard, b.hard, taken)
-            mixed.append(Value(taken, None, _floating(taken)))
+            if floating(taken):
+                taken = truth.mixed(which.soft, a.hard, b.hard, taken)
+            mixed.append(Value(taken, None, floating(taken)))
         return mixed
 
     def _scan(self, eqn, inputs) -> list[Value]:
@@ -261,7 +217,7 @@ class Replacement:
             reverse=p["reverse"],
             unroll=p["unroll"],
         )
-        return [Value(each, None, _floating(each)) for each in [*state, *ys]]
+        return [Value(each, None, floating(each)) for each in [*state, *ys]]
 
     def _while(self, eqn, inputs) -> list[Value]:
         p = eqn.params
@@ -269,7 +225,9 @@ class Replacement:
         hard = [value.hard for value in inputs]
         assumed = [*inputs[first:second], *(Value(v.hard, None, True) for v in inputs[second:])]
         go_on = jex.jaxpr_as_fun(p["cond_jaxpr"])
-        if any(v.active for v in inputs[:first]) or not _is_smooth(p["cond_jaxpr"].jaxpr, True):
+        if any(v.active for v in inputs[:first]) or not operations.is_smooth(
+            p["cond_jaxpr"].jaxpr, True
+        ):
             self._leave(eqn, "the number of steps of a loop")
         found = lax.while_loop(
             lambda state: go_on(*hard[:first], *state)[0],
@@ -280,12 +238,12 @@ class Replacement:
             ),
             hard[second:],
         )
-        return [Value(each, None, _floating(each)) for each in found]
+        return [Value(each, None, floating(each)) for each in found]
 
     def _hardened(self, closed, arguments, like: list[Value]) -> list:
         """The outputs of a body, which come as plain arrays, and go in as active as `like`."""
         values = [
-            Value(a, None, old.active and _floating(a))
+            Value(a, None, old.active and floating(a))
             for a, old in zip(arguments, like, strict=True)
         ]
         found = self._inline(closed, values)
@@ -296,7 +254,7 @@ class Replacement:
 
     def _tell(self, eqn) -> None:
         name = eqn.primitive.name
-        self.smoothed.append(Change(name, *_RULES[name], self._where(eqn)))
+        self.smoothed.append(Change(name, *operations.RULES[name], self._where(eqn)))
 
     def _leave(self, eqn, why: str) -> None:
         self._note(eqn.primitive.name, why, self._where(eqn))
@@ -327,97 +285,7 @@ class _Once:
 
 
 def _argument(array) -> Value:
-    return Value(array, None, _floating(array))
-
-
-def _floating(array) -> bool:
-    return jnp.issubdtype(jnp.result_type(array), jnp.floating)
-
-
-def _users(jaxpr) -> dict[Any, set[str]]:
-    """The names of the operations that use each variable, "out" for a result of the function."""
-    users: dict[Any, set[str]] = {}
-    for var in jaxpr.outvars:
-        if not isinstance(var, jex.Literal):
-            users.setdefault(var, set()).add("out")
-    for eqn in reversed(jaxpr.eqns):
-        names = set().union(*(users.get(var, set()) for var in eqn.outvars))
-        if not names:
-            continue
-        # What ends in a stopped gradient, ends there however it gets to it.
-        name = "stop_gradient" if names == {"stop_gradient"} else eqn.primitive.name
-        for atom in eqn.invars:
-            if not isinstance(atom, jex.Literal):
-                users.setdefault(atom, set()).add(name)
-    return users
-
-
-def _inner(eqn):
-    for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
-        if name in eqn.params:
-            found = eqn.params[name]
-            return found if hasattr(found, "consts") else jex.ClosedJaxpr(found, ())
-    raise NotImplementedError(f"{eqn.primitive.name} has no jaxpr to look into.")
-
-
-def _function_name(eqn) -> str:
-    return _inner(eqn).jaxpr.debug_info.func_name.split(" ")[0]
-
-
-def _is_smooth(jaxpr, comparing_integers: bool = False) -> bool:
-    """Whether nothing in it, however deep, would be replaced or left."""
-    for eqn in jaxpr.eqns:
-        name = eqn.primitive.name
-        if name in _RULES or name in _LEFT or name in _BRANCHING:
-            aval = eqn.invars[0].aval
-            if not comparing_integers or jnp.issubdtype(aval.dtype, jnp.floating):
-                return False
-        converts = name == "convert_element_type" and not jnp.issubdtype(
-            eqn.params["new_dtype"], jnp.floating
-        )
-        if converts and jnp.issubdtype(eqn.invars[0].aval.dtype, jnp.floating):
-            return False
-        if not all(
-            _is_smooth(inner, comparing_integers) for inner in jex.jaxprs_in_params(eqn.params)
-        ):
-            return False
-    return True
-
-
-def _beside(value: Value, like) -> Array:
-    dtype = jnp.result_type(float) if value.soft is None else value.soft.dtype
-    return value.hard.astype(dtype) if value.soft is None else value.soft
-
-
-def _mixed(share: Array, off: Array, on: Array, hard: Array) -> Array:
-    """off + share (on − off), and `hard` where one of the two is not finite."""
-    both = jnp.isfinite(off) & jnp.isfinite(on)
-    a, b = (jnp.where(both, side, 0.0) for side in (off, on))
-    share = jnp.asarray(share, hard.dtype)
-    return jnp.where(both, a + share * (b - a), hard)
-
-
-def _logic(name: str, eqn, inputs: list[Value]) -> Value:
-    hard = eqn.primitive.bind(*(value.hard for value in inputs), **eqn.params)
-    p = [_beside(value, None) for value in inputs]
-    if name == "not":
-        return Value(hard, 1 - p[0], True)
-    if name == "and":
-        return Value(hard, p[0] * p[1], True)
-    if name == "or":
-        return Value(hard, p[0] + p[1] - p[0] * p[1], True)
-    axes = tuple(eqn.params["axes"])
-    if name == "reduce_and":
-        return Value(hard, jnp.prod(p[0], axes), True)
-    return Value(hard, 1 - jnp.prod(1 - p[0], axes), True)
-
-
-def _converted(eqn, value: Value) -> Value:
-    """A comparison as a number: as a float its soft value; as an integer both, for `cond`."""
-    hard = eqn.primitive.bind(value.hard, **eqn.params)
-    if jnp.issubdtype(eqn.params["new_dtype"], jnp.floating):
-        return Value(jnp.asarray(value.soft, hard.dtype), None, True)
-    return Value(hard, value.soft, True)
+    return Value(array, None, floating(array))
 
 
 def _along(function, axis: int, *arrays: Array) -> Array:

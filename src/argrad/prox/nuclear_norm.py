@@ -1,5 +1,6 @@
 """The sum of the singular values of a matrix."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,9 +13,8 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from argrad.constraints import at
 from argrad.linalg.singular_values import inverse, nuclear, square_root
-from argrad.prox.pieces import Basis, Piece, Support, support
+from argrad.prox.pieces import Basis, Kink, Piece, Support, support
 from argrad.prox.term import Parameter, Proximable, check_nonnegative, largest
-from argrad.status import SolveError
 
 Vector = Float[Array, " d"]
 
@@ -51,7 +51,8 @@ class FixedRank(Piece):
     """Matrices M of one rank, near one of them whose singular vectors are U and V.
 
     Its directions are those in which the rank stays to first order, (I − UUᵀ) dM (I − VVᵀ) = 0.
-    It is bent: `onto` leads from them to a matrix of this rank.
+    It is bent: `onto` leads from them to a matrix of this rank. Where a singular value is
+    `entering`, with unit vectors u and v, s u vᵀ is one more direction, straight.
     """
 
     rank: Int[Array, ""]
@@ -59,10 +60,25 @@ class FixedRank(Piece):
     right: Float[Array, "n q"]
     place: Int[Array, "m n"]
     size: int = eqx.field(static=True)
+    entering: tuple[Float[Array, " m"], Float[Array, " n"]] | None = None
 
     def project(self, v):
         matrix = v[self.place]
-        return v.at[self.place].set(matrix - self.outside(matrix))
+        inside = matrix - self.outside(matrix)
+        return v.at[self.place].set(inside + self.entered(matrix))
+
+    def entered(self, matrix: Float[Array, "m n"]) -> Float[Array, "m n"]:
+        """u (uᵀ M v) vᵀ."""
+        if self.entering is None:
+            return jnp.zeros_like(matrix)
+        u, v = self.entering
+        return (u @ matrix @ v) * jnp.outer(u, v)
+
+    def parts(self, v):
+        assert self.entering is not None
+        u, w = self.entering
+        number = jnp.arange(self.left.shape[1])
+        return jnp.where(number == self.rank, u @ v[self.place] @ w, 0)
 
     def outside(self, matrix: Float[Array, "m n"]) -> Float[Array, "m n"]:
         """(I − UUᵀ) M (I − VVᵀ)."""
@@ -81,15 +97,23 @@ class FixedRank(Piece):
 
     @property
     def dimension(self):
-        return self.rank * (sum(self.place.shape) - self.rank) + self.size - self.place.size
+        tangent = self.rank * (sum(self.place.shape) - self.rank)
+        return tangent + (self.entering is not None) + self.size - self.place.size
 
     def basis(self, size):
         m, n = self.place.shape
         fits = max(m, n) <= size  # if it does not, only matrices of rank 0 have as few directions
-        free = (jnp.arange(m)[:, None] < self.rank) | (jnp.arange(n) < self.rank)
+        row, column = jnp.arange(m)[:, None], jnp.arange(n)
+        free = (row < self.rank) | (column < self.rank)
+        left, right = self.left, self.right
+        if self.entering is not None:
+            free |= (row == self.rank) & (column == self.rank)
+            next_one = (jnp.arange(left.shape[1]) == self.rank).astype(left.dtype)
+            u, v = self.entering
+            left, right = left + jnp.outer(u, next_one), right + jnp.outer(v, next_one)
         mask = jnp.ones(self.size, bool).at[self.place].set(free & fits)
         complete = lambda vectors: jnp.linalg.qr(vectors, mode="complete")[0]
-        frames = (complete(self.left), complete(self.right)) if fits else None
+        frames = (complete(left), complete(right)) if fits else None
         return Turned(support(mask, size), self.place, frames)
 
     def same(self, other):
@@ -130,13 +154,15 @@ class NuclearNorm(Proximable):
 
     def onto(self, y, piece):
         tall, wide = piece.factors(y[self.place])
-        return y.at[self.place].set(tall @ wide)
+        return y.at[self.place].set(tall @ wide + piece.entered(y[self.place]))
 
     def smooth(self, y, piece):
         # The product of both parts has the singular values of tall (wide wideᵀ)^½, a root of I
         # where the piece was found.
         tall, wide = piece.factors(y[self.place])
-        return self.weight * nuclear(tall @ square_root(wide @ wide.T + piece.unused), piece.rank)
+        present = nuclear(tall @ square_root(wide @ wide.T + piece.unused), piece.rank)
+        entering = 0 if piece.entering is None else jnp.sum(piece.parts(y))
+        return self.weight * (present + entering)
 
     def margins(self, y, force, step, piece):
         del step
@@ -147,11 +173,15 @@ class NuclearNorm(Proximable):
         return jnp.where(count < piece.rank, sigma / largest(sigma), holding)
 
     def kink(self, y, force, near):
-        raise SolveError(
-            "nuclear_norm: a singular value is about to enter or to vanish, where matrices of "
-            "several ranks meet along a curved cone; directional knows the kinks of the other "
-            "terms of argrad.prox. Move x a little, or use argrad.value where the value is enough."
-        )
+        # Where one singular value of the force comes to w, the cone that is critical is of the
+        # directions that keep the rank and of s u vᵀ, s >= 0, and the curvature of the norm there
+        # is that on the matrices of this rank (Watson 1992).
+        narrow = self.piece(y)
+        left, _, right = jnp.linalg.svd(narrow.outside(force[self.place]), full_matrices=False)
+        wide = dataclasses.replace(narrow, entering=(left[:, 0], right[0]))
+        entering = jnp.arange(near.size) == narrow.rank
+        known = jnp.all(near == entering)
+        return Kink(wide, narrow, entering.astype(jnp.int8), known=known)
 
     def stay(self, y, piece):
         return self.onto(y, piece)

@@ -64,7 +64,7 @@ class Piece(eqx.Module):
         """Whether the other piece is this one."""
         mine, others = jax.tree.leaves(self), jax.tree.leaves(other)
         different = [a != b for a, b in zip(mine, others, strict=True)]
-        return sum(together(different)) == 0
+        return sum(together(different), jnp.array(0)) == 0
 
 
 class Kink(NamedTuple):
@@ -73,12 +73,14 @@ class Kink(NamedTuple):
     On `piece` every part of y that is at a kink is free, as where it moves `toward`: up (1) or
     down (−1) in `piece.parts`, 0 for all other parts. To the other side such a part is held as on
     `other`, or, where it `bends`, moves on there, with more curvature. None stands for nowhere.
+    Where all of this is not `known`, they meet in another way.
     """
 
     piece: Piece
     other: Piece
     toward: Int8[Array, " parts"]
     bends: Bool[Array, " parts"] | None = None
+    known: Bool[Array, ""] | bool = True
 
 
 class Support(Basis):

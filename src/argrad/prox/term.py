@@ -81,7 +81,7 @@ class Proximable(eqx.Module):
     def kink(self, y: Vector, force: Vector, near: Bool[Array, " parts"]) -> Kink:
         """The pieces that meet at y, where the margins of the parts `near` a kink vanish.
 
-        SolveError for terms whose pieces do not meet like half-spaces.
+        Not `known` where they do not meet like half-spaces.
         """
 
     def stay(self, y: Vector, piece: Piece) -> Vector:

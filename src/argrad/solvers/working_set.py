@@ -9,7 +9,7 @@ for the proximal Newton step.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -86,7 +86,7 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
         value, gradient = jax.value_and_grad(objective)(trial)
         height = value + term.value(trial)
         low = height <= now.allowed
-        piece = term.piece(trial)
+        piece: Any = term.piece(trial)  # with `free`, as those of separable terms are
         margins = term.margins(trial, -gradient, 1 / now.lipschitz, piece)
         others, moving, terms = together(
             [~piece.free & (margins < -tol), piece.free, jnp.abs(gradient * trial)]
