@@ -53,13 +53,13 @@ _FALLS, _ROUNDING = 1e-4, 1e-14
 
 
 class _Columns(NamedTuple):
-    """Coefficients `at` (p,) of some columns on training rows: `X` (n, p) with the column of each.
+    """Some p coefficients on the training rows: `X` (n, p) holds the column of each.
 
     `members[c]` says which of them are of class c.
     """
 
     X: np.ndarray
-    members: list[np.ndarray]
+    members: list[Any]
 
     def times(self, w: np.ndarray) -> np.ndarray:
         """z (n, m) for coefficients w (p,)."""
@@ -74,6 +74,8 @@ class _Columns(NamedTuple):
 
     def gram(self, bend: np.ndarray) -> np.ndarray:
         """Σ_i of x_i times C_i times x_i (p, p), for curvatures C (n, m, m)."""
+        if len(self.members) == 1:
+            return self.X.T @ (bend[:, :, 0] * self.X)
         gram = np.empty((self.X.shape[1],) * 2)
         for a, of in enumerate(self.members):
             for b, other in enumerate(self.members[: a + 1]):
@@ -243,7 +245,9 @@ class SparseLossProblem(TrainingRows):
 
     def _columns(self, coefficients: np.ndarray) -> _Columns:
         column, of = coefficients // self.outputs, coefficients % self.outputs
-        members = [np.flatnonzero(of == c) for c in range(self.outputs)]
+        members: list[Any] = [np.flatnonzero(of == c) for c in range(self.outputs)]
+        if self.outputs == 1:  # without a copy
+            members = [slice(None)]
         return _Columns(self.columns(self.rows, column), members)
 
     def _model(self, columns: _Columns, z: np.ndarray) -> _Model:
