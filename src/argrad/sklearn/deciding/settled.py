@@ -207,8 +207,9 @@ def _finest(model: Tunable, folds: Folds) -> type[Hyperparameter]:
 
 
 def _outputs(model: Tunable, folds: Folds) -> int:
-    """Of how many outputs the penalties may differ."""
-    return 1 if isinstance(model, Trained) else folds.each[0].target.shape[1]
+    """How many penalties a column, or a layer, may have: one a target of linear models alone."""
+    one = isinstance(model, SparseModel | Trained)
+    return 1 if one else folds.each[0].target.shape[1]
 
 
 def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
@@ -338,11 +339,6 @@ def doubt_of(criterion: AnyCriterion, strata: np.ndarray | None) -> float:
     """By how many standard errors more freedom has to win, with classes `strata` (n,) or None."""
     sure = strata is None and not isinstance(criterion, TrainedCriterion)
     return DOUBT if sure else MUCH_DOUBT
-
-
-def _targets(model: Tunable, folds: Folds) -> int:
-    """How many penalties a column may have: one of a sparse model, of each target of others."""
-    return 1 if isinstance(model, SparseModel) else folds.each[0].target.shape[1]
 
 
 def _few(box: Box, targets: int, groups: np.ndarray | None, layers: bool) -> Several:
