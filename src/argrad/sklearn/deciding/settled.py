@@ -62,7 +62,7 @@ _PART, _EACH, _TOL = 1 / 16, 50, 1e-8
 _AGAIN = 25  # evaluations that a search for one penalty never takes
 # Seconds of processor time for which the layers of a network are compared: its size does not say
 # how hard it is to train.
-_PATIENCE = 60.0
+_PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
