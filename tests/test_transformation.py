@@ -177,6 +177,13 @@ def test_value_differentiates_by_the_envelope_theorem_to_second_order(problem, c
     np.testing.assert_allclose(jax.hessian(value)(x), expected, atol=1e-8)
 
 
+def test_a_solution_shows_its_numbers():
+    found = ag.argmin(lambda y, x: jnp.sum((y - x) ** 2)).solution(1.25, jnp.zeros(2))
+    assert "primal=Array([1.25, 1.25]" in repr(found)
+    assert "converged" in repr(found)
+    assert jax.jit(lambda s: s.primal if repr(s) else None)(found).shape == (2,)
+
+
 def test_solution_reports_how_it_was_found():
     solution = ag.argmin(lambda y, x: jnp.sum(jnp.cosh(y - x))).solution(1.0, jnp.zeros(2))
     assert solution.status == ag.Status.converged

@@ -1,5 +1,6 @@
 """Floor 2: argmin and argmax as transformations of functions."""
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -67,6 +68,10 @@ class Solution(eqx.Module):
     violation: Float[Array, ""]
     activity: tuple[PyTree[Array], ...]
     factors: PyTree[Array] | None = None
+
+    def __repr__(self) -> str:
+        """With its numbers, where Equinox would have shapes alone."""
+        return eqx.tree_pformat(dataclasses.replace(self, factors=None), short_arrays=False)
 
 
 class Argmin(Function):

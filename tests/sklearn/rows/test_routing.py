@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, make_scorer
@@ -92,7 +93,12 @@ def test_through_a_pipeline_to_its_last_step():
     found = route_fit(search, scorers_of(pipeline, None), {"sample_weight": WEIGHTS})
     assert found.sample_weight is WEIGHTS
     pipeline[0].set_fit_request(sample_weight=True)
-    with pytest.raises(ValueError, match=r"'standardscaler' requests 'sample_weight'.*withdraw"):
+    refused = r"'standardscaler' requests 'sample_weight'.*set_fit_request\(sample_weight=False\)"
+    with pytest.raises(ValueError, match=refused):
+        route_fit(search, scorers_of(pipeline, None), {"sample_weight": WEIGHTS})
+    inside = ColumnTransformer([("scale", StandardScaler(), [0])])  # has not been told
+    search.set_params(estimator=make_pipeline(inside, pipeline[1]))
+    with pytest.raises(ValueError, match=r"'columntransformer' .* holds what has not been told"):
         route_fit(search, scorers_of(pipeline, None), {"sample_weight": WEIGHTS})
 
 

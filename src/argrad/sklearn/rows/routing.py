@@ -111,8 +111,9 @@ def _fit_weights(estimator: Any, routed: Mapping[str, Any]) -> Any:
             if step != final or name != "sample_weight":
                 at = f"the step {step!r}" if step else type(estimator).__name__
                 raise ValueError(
-                    f"{at} requests {name!r}, but a search by gradient passes sample_weight to "
-                    "the model's fit alone: withdraw the request."
+                    f"{at} requests {name!r}, or holds what has not been told, but a search by "
+                    "gradient passes sample_weight to the model's fit alone: say "
+                    f"set_fit_request({name}=False) there, and of each transformer inside."
                 )
     return given.get(final, {}).get("sample_weight")
 
