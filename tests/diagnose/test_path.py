@@ -153,6 +153,20 @@ class TestWhereItEnds:
         with pytest.raises(ag.SolveError, match=r"beyond t = 0\.25: nothing is feasible.*roof"):
             ag.path(solve, 0.5, 2.5, 0.7)
 
+    def test_the_rows_that_are_named_are_those_that_contradict_each_other(self):
+        """A store that may lose 2 an hour must hold x, then 1, while another holds nothing."""
+        rows = [
+            ag.equality(lambda y, x: y["held"] - jnp.stack([x, 1.0]), name="held"),
+            ag.box({"held": -jnp.inf, "other": 0.0}, None, name="none below"),
+            ag.inequality(lambda y, x: y["held"][0] - y["held"][1] - 2, name="loss"),
+            ag.inequality(lambda y, x: y["other"].sum() - 9, name="room"),
+        ]
+        y = {"held": jnp.ones(2), "other": jnp.ones(3)}
+        solve = ag.argmin(lambda y, x: jnp.sum((y["other"] + 1) ** 2), subject_to=rows)
+        names = r"beyond t = 0\.5: .*\(held\[0\], held\[1\], loss\) contradict"
+        with pytest.raises(ag.SolveError, match=names):
+            ag.path(solve, 2.0, 4.0, y)
+
     def test_where_the_minimum_ceases_to_be_one(self):
         """y³/3 − xy has its minimum at √x."""
         solve = ag.argmin(lambda y, x: y**3 / 3 - x * y, subject_to=[ag.box(-9.0, 9.0)])

@@ -26,6 +26,8 @@ from argrad.status import SolveError
 
 Array = np.ndarray
 
+_NAMED = 8  # rows that an error names
+
 
 class OneSided(NamedTuple):
     """Derivatives to one side of the point, of v, multipliers and rows, and of the optimal value.
@@ -156,10 +158,12 @@ def extreme_multipliers(local: Local, weights: Array) -> Array:
         bounds=(None, None),
     )
     if found.status == 3:
-        names = ", ".join(row_name(local.layout, int(i)) for i in active[:5])
+        rows = active[_contradiction(vanishing * _norms(local), below, gain)]
+        names = ", ".join(row_name(local.layout, int(i)) for i in rows[:_NAMED])
+        more = f" and {rows.size - _NAMED} more" if rows.size > _NAMED else ""
         raise SolveError(
-            f"nothing is feasible in that direction: the active constraints ({names}) contradict "
-            "each other there."
+            f"nothing is feasible in that direction: the active constraints ({names}{more}) "
+            "contradict each other there."
         )
     if found.status != 0:
         raise SolveError(f"no multipliers were found for the active constraints: {found.message}.")
@@ -175,12 +179,41 @@ def extreme_multipliers(local: Local, weights: Array) -> Array:
     return multipliers
 
 
+def _contradiction(vanishing: Array, below: Array, gain: Array) -> Array:
+    """Which active rows contradict each other, by Farkas' lemma: those in a combination that
+    vanishes, is not negative `below` and has a gain; the lightest such is a vertex, with few."""
+    rows, free = vanishing.shape
+    each = np.eye(rows)
+    found = linprog(
+        np.concatenate([np.zeros(free), np.ones(rows)]),  # the weights z, and |vanishing z|
+        A_ub=np.block(
+            [
+                [vanishing, -each],
+                [-vanishing, -each],
+                [-vanishing[below], np.zeros((np.sum(below), rows))],
+            ]
+        ),
+        b_ub=np.zeros(2 * rows + np.sum(below)),
+        A_eq=np.concatenate([gain / np.max(np.abs(gain)), np.zeros(rows)])[None],
+        b_eq=np.ones(1),
+        bounds=(None, None),
+    )
+    if found.status != 0:
+        return np.arange(rows)
+    weights = np.abs(vanishing @ found.x[:free])
+    return np.flatnonzero(weights > 1e-6 * np.max(weights))
+
+
+def _norms(local: Local) -> Array:
+    """The lengths of the active rows, 1 for those that are zero."""
+    norms = np.linalg.norm(local.jacobian[local.active], axis=1, keepdims=True)
+    return np.where(norms > 0, norms, 1)
+
+
 def vanishing_combinations(local: Local) -> Array:
     """An orthonormal basis of the n with nᵀA = 0, A the active rows in units of their own."""
-    rows = local.jacobian[local.active]
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    norms = np.where(norms > 0, norms, 1)
-    left, sigma, _ = np.linalg.svd(rows / norms, full_matrices=True)
+    norms = _norms(local)
+    left, sigma, _ = np.linalg.svd(local.jacobian[local.active] / norms, full_matrices=True)
     rank = np.sum(sigma > rank_tol(local))
     return left[:, rank:] / norms
 
