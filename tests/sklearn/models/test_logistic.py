@@ -66,7 +66,10 @@ def test_labels_are_encoded_in_their_order():
         (np.ones(4), r"one class only, .*1\.0.*4 rows"),
         (np.array([0.0, np.nan, 1.0]), "nan in row 1"),
         (np.eye(3), r"shape \(3, 3\)"),
-        (np.array(["a", np.nan, "b"], dtype=object), "types float, str"),
+        (np.array(["a", np.nan, "b"], dtype=object), "nan in row 1: leave out"),
+        (np.array(["a", "b", None], dtype=object), "None in row 2: leave out"),
+        (np.array(["a", 2, "b"], dtype=object), "types int, str"),
+        (np.array(["a", "a"]), "one class only, 'a', in all 2 rows"),
         (np.array([0.5, 1.25, 2.0]), "no classes: use Ridge"),
     ],
 )

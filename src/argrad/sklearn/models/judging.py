@@ -35,6 +35,6 @@ def named(own: str, others: dict[str, Loss], name: str | None, kind: str) -> Los
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f" Do you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"criterion={name!r} is none that {kind} can be judged by:{hint} There is "
+        f"criterion={name!r} is none that {kind} can be judged by.{hint} There is "
         f"{' and '.join(map(repr, known))}."
     )

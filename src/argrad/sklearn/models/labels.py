@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from argrad.sklearn.models.base import refuse
 
@@ -23,26 +24,26 @@ def as_labels(y: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"y has shape {y.shape}, but {kind} learns one label a row: give y of shape (n,)."
         )
-    if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
-        row = int(np.flatnonzero(~np.isfinite(y))[0])
+    missing = ~np.isfinite(y) if y.dtype.kind == "f" else pd.isna(y)
+    if np.any(missing):
+        row = int(np.argmax(missing))
         raise ValueError(f"y holds {y[row]} in row {row}: leave out rows without a class.")
     try:
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError:
         kinds = sorted({type(label).__name__ for label in y})
         raise ValueError(
-            f"y mixes labels of the types {', '.join(kinds)}: give every row a label of one "
-            "type, and leave out rows without a class."
+            f"y mixes labels of the types {', '.join(kinds)}: give every row a label of one type."
         ) from None
     if len(classes) < 2:
         raise ValueError(
-            f"y holds one class only, {classes[0]!r}, in all {len(y)} rows: a classifier "
+            f"y holds one class only, {classes.tolist()[0]!r}, in all {len(y)} rows: a classifier "
             "needs at least two."
         )
     if y.dtype.kind == "f" and np.any(classes != np.round(classes)):
         raise ValueError(
             f"y is continuous, {len(classes)} different numbers such as "
-            f"{classes[classes != np.round(classes)][0]!r}, which are no classes: use Ridge "
+            f"{classes[classes != np.round(classes)][0]}, which are no classes: use Ridge "
             "for regression, or convert y to labels."
         )
     return classes, codes
