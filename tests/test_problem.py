@@ -17,6 +17,7 @@ def square(y, x):
         (jnp.array([1, 2]), TypeError, "init has dtype int"),
         ({"a": 1.0, "b": np.array([1])}, TypeError, r"init\['b'\] has dtype int64"),
         (1j * jnp.ones(2), TypeError, "complex"),
+        (jnp.zeros(2, jnp.bfloat16), TypeError, "init has dtype bfloat16.* float32"),
         ("start", TypeError, "'start' of type str"),
         ({}, ValueError, "no variables"),
         (jnp.zeros((0, 3)), ValueError, "no variables"),

@@ -85,8 +85,8 @@ class Problem(eqx.Module):
 def starting_point(init: PyTree) -> PyTree[Array]:
     """`init` as arrays, or an error that names the leaf that cannot be a variable.
 
-    Raises TypeError for leaves that are not real floating-point numbers, ValueError where there
-    is nothing to optimise.
+    Raises TypeError for leaves that are not real floating-point numbers of 32 or 64 bits,
+    ValueError where there is nothing to optimise.
     """
     leaves = jax.tree_util.tree_leaves_with_path(init)
     if not leaves or all(np.size(leaf) == 0 for _, leaf in leaves):
@@ -104,6 +104,11 @@ def starting_point(init: PyTree) -> PyTree[Array]:
             raise TypeError(
                 f"{name} has dtype {dtype}; y must be real floating-point numbers. "
                 f"Convert it, for example with jnp.asarray(init, float)."
+            )
+        if jnp.finfo(dtype).bits < 32:
+            raise TypeError(
+                f"{name} has dtype {dtype}, too coarse to solve in: pass init as float32 or "
+                "float64 and round y*."
             )
     return jax.tree.map(_strong, init)
 
