@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import Auto, PerFeature
 from argrad.sklearn.criteria.criterion import Criterion
-from argrad.sklearn.deciding.granularity import path
+from argrad.sklearn.deciding.granularity import Objectives, path
 from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
 from searches.contestants import folds
@@ -30,5 +30,5 @@ def test_losses(split: Split, classes: bool) -> dict[str, float]:
     box = Auto().box(tuning.start())
     return {
         str(tuned.candidate): float(testing(tuned.log_values).value)
-        for tuned in path(tuning, box, None)
+        for tuned in path(Objectives(tuning), box, None)
     }
