@@ -109,3 +109,18 @@ def test_many_variables_in_single_precision_are_not_taken_for_flat():
     assert jnp.linalg.norm(curvature * (slope - target)) <= 5e-5 * jnp.linalg.norm(
         curvature * target
     )
+
+
+def test_values_that_rounding_spoils_more_than_their_size_tells():
+    """log cosh y has errors of eps, at any y, and so hides falls that the gradient shows."""
+
+    def objective(y, x):
+        return 0.5 * jnp.sum((y - x) ** 2) + jnp.sum(jnp.log(jnp.cosh(y)))
+
+    x = jax.random.normal(jax.random.key(0), (300, 3), jnp.float32) / 10
+    solve = ag.argmin(objective, solver=ag.Newton(), throw=False)
+    solved = jax.vmap(solve.solution, (0, None))(x, jnp.zeros(3, jnp.float32))
+    assert jnp.all(solved.status == ag.Status.converged)
+    assert solved.iterations.max() <= 10
+    y = solved.primal
+    np.testing.assert_allclose(y + jnp.tanh(y), x, atol=1e-6)

@@ -202,7 +202,12 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
         # Armijo's rule. Rounding of the objective is allowed for: near the solution a full step
         # is the better one even where the fall cannot be seen any more.
         allowed = last.value + 1e-4 * last.alpha * last.slope + 10 * eps * jnp.abs(last.value)
-        accepted = first | (value <= allowed)
+        # It may be a sum of terms much larger than itself. Then the gradient tells: a short full
+        # step that halves it went down, whatever the values say (cf. Hager and Zhang 2005).
+        largest_y = jnp.maximum(last.largest_y, size)
+        downhill = (last.alpha == 1) & (last.step_norm <= eps**0.25 * largest_y)
+        downhill &= gradient_norm <= 0.5 * last.gradient_norm
+        accepted = first | (value <= allowed) | downhill
 
         def onwards():
             last, solved = state.progress, state.hessian.solved  # each branch unpacks its own
@@ -223,7 +228,7 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             gradient_norm=gradient_norm,
             slope=-(g @ step),
             step_norm=jnp.sqrt(step @ step),
-            largest_y=jnp.maximum(last.largest_y, size),
+            largest_y=largest_y,
             alpha=jnp.ones_like(size),
         )
         refused = last._replace(alpha=last.alpha / 2)
