@@ -12,6 +12,7 @@ import pandas as pd
 
 from argrad.report.catalogue import Task, choice_of, named
 from argrad.report.columns import Columns, conform, inspect_columns
+from argrad.report.doubts import doubts
 from argrad.report.errors import InputError, TableError
 from argrad.report.penalty_groups import feature_groups
 from argrad.report.preprocessing import build_pipeline
@@ -181,6 +182,7 @@ def tune_table(
         interrupted = _decide(problem, outcomes, notes, budget.less(outcomes[0]), progress)
     if granularity not in ("auto", "shared"):
         notes.extend(_overfitted(outcomes))
+    notes.extend(doubts(problem, recommended(outcomes)))
     return TuneResult(given.name, learnt, columns, problem, outcomes, notes, interrupted)
 
 

@@ -1,0 +1,45 @@
+"""What the held-out rows leave in doubt, in words."""
+
+from __future__ import annotations
+
+from sklearn.dummy import DummyClassifier
+
+from argrad.report.losses import mean_loss
+from argrad.report.searches import SearchOutcome, TuningProblem
+
+# Held-out rows below which the second figure of a loss is chance for any spread of losses.
+_FEW = 30
+
+
+def doubts(problem: TuningProblem, best: SearchOutcome) -> list[str]:
+    """Sentences on a recommended model that says less of the held-out rows than a constant, and on
+    held-out rows that are too few to say much."""
+    said = []
+    rows = len(problem.y_test)
+    if problem.choice.task == "classification":
+        constant = _loss_of_shares(problem)
+        if constant is not None and best.test_loss >= constant:
+            said.append(
+                f"on the held-out rows the recommended model loses {best.test_loss:.4g}, where "
+                f"the shares of the classes alone lose {constant:.4g}: it has learnt nothing that "
+                "holds there"
+            )
+    elif best.test_score is not None and best.test_score <= 0:
+        said.append(
+            "on the held-out rows the recommended model is no better than the mean of the target: "
+            "it has learnt nothing that holds there"
+        )
+    if rows < _FEW:
+        said.append(
+            f"the held-out rows are only {rows}: differences between losses on them say little"
+        )
+    return said
+
+
+def _loss_of_shares(problem: TuningProblem) -> float | None:
+    """The held-out loss of the classes' shares in the training rows; None for losses of margins."""
+    if problem.criterion not in ("log_loss", "brier_score"):
+        return None
+    shares = DummyClassifier(strategy="prior").fit(problem.X, problem.y, problem.weights)
+    of = (problem.X_test, problem.y_test, problem.weights_test)
+    return mean_loss(problem.choice, problem.criterion, shares, *of)
