@@ -11,6 +11,7 @@ import argrad as ag
 S = ag.Status
 CASES = {
     "unbounded": (lambda y, x: x * jnp.sum(y), [0.0, 0.0], S.unbounded, "ran away"),
+    "unbounded, from far": (lambda y, x: x * jnp.sum(y), [30.0, -5.0], S.unbounded, "ran away"),
     "saddle": (lambda y, x: x * (y[0] ** 2 - y[1] ** 2), [0.0, 0.0], S.saddle, "indefinite"),
     "maximum": (lambda y, x: -x * jnp.sum(y**2), [0.0, 0.0], S.saddle, "indefinite"),
     "kink": (lambda y, x: jnp.sum(jnp.abs(y - x)), [0.3, 0.4], S.stalled, "smooth"),

@@ -78,7 +78,11 @@ def minimum(
     status = Status.where(progress.standing == STALLED, Status.stalled, status)
     nonfinite = Status.where(steps <= 1, Status.nonfinite_start, Status.nonfinite)
     status = Status.where(progress.standing == NONFINITE, nonfinite, status)
-    status = Status.where(progress.standing == UNBOUNDED, Status.unbounded, status)
+    # Steps of one length, where nothing curves, may not have come all the way in max_steps.
+    eps = jnp.finfo(progress.limit.dtype).eps
+    gone = (progress.standing == GOING) & (progress.largest_y > eps**0.25 * progress.limit)
+    gone |= progress.standing == UNBOUNDED
+    status = Status.where(gone, Status.unbounded, status)
     converged = status == Status.converged
     status = Status.where(converged & (curvature == SINGULAR), Status.singular, status)
     status = Status.where(converged & (curvature == INDEFINITE), Status.saddle, status)
