@@ -7,7 +7,7 @@ from sklearn.dummy import DummyClassifier
 from argrad.report.losses import mean_loss
 from argrad.report.searches import SearchOutcome, TuningProblem
 
-# Held-out rows below which the second figure of a loss is chance for any spread of losses.
+# With fewer held-out rows a mean loss has a standard error of a fifth of the losses' spread.
 _FEW = 30
 
 

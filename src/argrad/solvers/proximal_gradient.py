@@ -33,6 +33,12 @@ def first_curvature(gradient: Callable[[Vector], Vector], y: Vector) -> Scalar:
     return jnp.where((curvature > 0) & jnp.isfinite(curvature), curvature, 1)
 
 
+def no_higher(height: Scalar, value: Scalar, terms: Scalar) -> Scalar:
+    """Where f + g ends that is `height` but for rounding, for f = `value` and Σ |∂f/∂y_j y_j|."""
+    eps = jnp.finfo(height.dtype).eps
+    return height + 10 * eps * (jnp.abs(value) + terms + jnp.abs(height))
+
+
 def looking(objective: Callable[[Vector], Scalar], term: Proximable) -> Look:
     """The proximal steps of f + g, for a smooth f of which a is all that is known."""
 

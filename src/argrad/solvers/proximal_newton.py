@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, PyTree, Scalar
 from argrad.linalg.together import together
 from argrad.prox.pieces import Piece
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate, looking
+from argrad.solvers.proximal_gradient import accelerate, looking, no_higher
 
 Vector = Float[Array, " d"]
 # (y, piece, gradient there) -> a step on the piece, anything else that was learnt, curvature
@@ -86,9 +86,8 @@ def proximal_newton(
         residual = piece.project(gradient + jax.grad(term.smooth)(y, piece))
         p, learnt, curvature = direction(y, piece, residual)
         square, residual_square, terms = together([p * p, residual**2, jnp.abs(gradient * y)])
-        rounding = eps * (jnp.abs(value) + terms + jnp.abs(height))
         norms = jnp.sqrt(square), jnp.sqrt(residual_square)
-        return Step(p, piece, learnt, curvature, *norms, height + 10 * rounding)
+        return Step(p, piece, learnt, curvature, *norms, no_higher(height, value, terms))
 
     def unfinished(now: Progress):
         return (now.standing == GOING) & ((now.steps < max_steps) | (now.alpha > 0))

@@ -91,7 +91,7 @@ class Program(eqx.Module):
         return jnp.max(jnp.abs(self.rows) * weights[:, None], axis=0, initial=0.0)
 
     def curve(self, y: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Q y."""
+        """Q y, of the symmetric half of Q."""
         return self.Q @ y if self.symmetric else (self.Q @ y + y @ self.Q) / 2
 
     def symmetrised(self) -> "Program":

@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Scalar
 from argrad.linalg.together import together
 from argrad.prox.pieces import Support
 from argrad.prox.term import Proximable
-from argrad.solvers.proximal_gradient import accelerate
+from argrad.solvers.proximal_gradient import accelerate, no_higher
 from argrad.solvers.proximal_newton import margin_tolerance
 from argrad.solvers.reduced import by_size, hessian_on, sizes
 
@@ -100,7 +100,7 @@ def on_working_sets(objective: Callable[[Vector], Scalar], term: Proximable, y: 
             lambda: step(y, gradient, score, wanted),
             lambda: (now.target, now.lipschitz),
         )
-        allowed = height + 10 * eps * (jnp.abs(value) + terms + jnp.abs(height))
+        allowed = no_higher(height, value, terms)
         return Working(
             y, target, jnp.where(more, 1, now.alpha / 2), jnp.where(more, allowed, now.allowed),
             lipschitz, jnp.where(low, others, now.others), now.rounds + more,

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from argrad.sklearn.criteria.lower import LowerError
-from argrad.sklearn.criteria.signs import SINGULAR, entering, factorised, held, solved
+from argrad.sklearn.criteria.signs import SINGULAR, entering, factorised, flattest, held, solved
 from argrad.sklearn.criteria.sparse_lower import OnSupport, Support, lowered
 from argrad.sklearn.criteria.training_rows import LeastSquares
 
@@ -334,6 +334,7 @@ class GroupProblem(LeastSquares):
 
 def _dependent(gram: np.ndarray) -> np.ndarray | None:
     """c with Σ_g c_g z_g = 0, of the inner products of these z, None if there is none."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(scale[:, None] * gram * scale)
-    return scale * vectors[:, 0] if len(gram) and values[0] <= SINGULAR else None
+    if not len(gram):
+        return None
+    least, c = flattest(gram)
+    return c if least <= SINGULAR else None

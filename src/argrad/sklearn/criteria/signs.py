@@ -140,8 +140,7 @@ def _spared(system: np.ndarray, aim: np.ndarray, sign: np.ndarray, w: np.ndarray
     Along p with Q p = 0 the loss stays and the penalty changes linearly, until a coefficient is
     zero, as in Carathéodory's theorem.
     """
-    scale = 1.0 / np.sqrt(np.diag(system))
-    p = scale * np.linalg.eigh(scale[:, None] * system * scale)[1][:, 0]
+    _, p = flattest(system)
     p = p if aim @ p - w @ system @ p > 0 else -p
     shrinking = np.flatnonzero((w != 0) & (p * w < 0))
     if not len(shrinking) or (p * sign)[w == 0].min(initial=0.0) < 0:
@@ -158,6 +157,13 @@ def _only(sign: np.ndarray, w: np.ndarray, S: np.ndarray) -> np.ndarray:
     kept = sign.copy()
     kept[S[w[S] == 0]] = 0
     return kept
+
+
+def flattest(gram: np.ndarray) -> tuple[float, np.ndarray]:
+    """The least eigenvalue in units of the diagonal, and p with gram p = 0 if that is zero."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(scale[:, None] * gram * scale)
+    return float(values[0]), scale * vectors[:, 0]
 
 
 def factorised(system: np.ndarray) -> Any:

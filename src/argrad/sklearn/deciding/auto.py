@@ -29,7 +29,7 @@ _ENTRIES, _SQUARES = 160_000, 300_000_000
 # squared times rows and twice the coefficients, which forming and inverting Hessians takes.
 _FIFTH, _PRODUCTS = 5, 800_000_000
 # The same of networks, which are trained in some hundred passes over all rows, and whose Hessians
-# are formed column by column: what takes a minute of a processor.
+# are formed column by column: what takes about a minute where they train well.
 _TRAINED, _TRAINED_PRODUCTS = 250_000, 600_000_000
 # Of sparse models, whose evaluations read the columns of small supports.
 _SPARSE = 4_000_000
