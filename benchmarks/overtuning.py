@@ -17,7 +17,7 @@ def main() -> None:
     )
     import numpy as np
 
-    from argrad.sklearn.deciding.granularity import STRENGTHS
+    from argrad.sklearn.deciding.candidates import STRENGTHS
     from printing import aligned
     from searches.rules import RULES, measure
     from searches.tables import TABLES

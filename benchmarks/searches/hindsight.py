@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import Auto, PerFeature
 from argrad.sklearn.criteria.criterion import Criterion
-from argrad.sklearn.deciding.granularity import Objectives, path
+from argrad.sklearn.deciding.candidates import Objectives, path, solved
 from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
 from searches.contestants import folds
@@ -29,6 +29,6 @@ def test_losses(split: Split, classes: bool) -> dict[str, float]:
     testing = criterion([(tuned_on, np.arange(len(split.y), len(y)))])
     box = Auto().box(tuning.start())
     return {
-        str(tuned.candidate): float(testing(tuned.log_values).value)
+        str(tuned.candidate): float(testing(solved(tuned).log_values).value)
         for tuned in path(Objectives(tuning), box, None)
     }

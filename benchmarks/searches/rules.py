@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold
 
-from argrad.sklearn.deciding.granularity import Box, path, restricted
+from argrad.sklearn.deciding.candidates import Box, path, solved
+from argrad.sklearn.deciding.granularity import restricted
 from searches.gram import Fold, FoldsCriterion
 from searches.tables import Split
 
@@ -36,7 +37,7 @@ def measure(split: Split) -> tuple[Known, np.ndarray]:
     box = Box(np.log(1e-4), np.log(1e6), np.full(X.shape[1], np.log(0.02 * len(y))))
 
     def tuned(parts: list[Fold]) -> list[np.ndarray]:
-        return [each.log_values for each in path(FoldsCriterion(parts), box, None)]
+        return [solved(each).log_values for each in path(FoldsCriterion(parts), box, None)]
 
     whole = tuned(cv)
     c, k = len(whole), len(folds)

@@ -6,7 +6,8 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import HuberRegressor, LogisticRegression, PoissonRegressor, Ridge
+from sklearn.model_selection import KFold
 
 from argrad import SolveError
 from argrad.sklearn import GradientSearchCV, PerFeature, Shared
@@ -111,7 +112,10 @@ def strict(error_score, **settings):
 
 def test_a_number_is_the_score_of_such_a_point_and_there_is_a_warning(singular):
     """Even a number better than all scores does not make it the best."""
-    with pytest.warns(FitFailedWarning, match=r"fold 0 at alpha=.*singular.*goes back"):
+    with pytest.warns(
+        FitFailedWarning,
+        match=r"fold 0 at alpha=.*singular.*Raise the lower bound of alpha.*goes on",
+    ):
         search = strict(1e3).fit(*singular)
     failed = search.history_["cv_loss"].isna().to_numpy()
     assert failed.any()
@@ -140,3 +144,39 @@ def test_scores_of_such_a_point(singular):
 def test_without_any_solution_there_is_no_result(singular):
     with pytest.raises(SolveError, match="singular"), pytest.warns(FitFailedWarning):
         strict(0.0, refit=False).set_params(params={"alpha": Shared(1e-32, 1e-30)}).fit(*singular)
+
+
+def test_by_default_the_search_goes_back_and_keeps_the_best_it_has(singular):
+    with pytest.warns(FitFailedWarning, match=r"fold 0 at alpha=.*goes on from others"):
+        search = GradientSearchCV(Ridge(), {"alpha": Shared(1e-30, 1e30)}, cv=3).fit(*singular)
+    assert search.history_["cv_loss"].isna().any()
+    assert search.best_score_ == np.nanmax(search.cv_results_["mean_test_score"])
+
+
+def test_where_the_first_point_has_no_solution_others_are_looked_at(rng):
+    X = rng.normal(size=(60, 3))
+    with pytest.warns(FitFailedWarning, match=r"at alpha=.*lower bound of alpha"):
+        search = GradientSearchCV(HuberRegressor(), {"alpha": Shared(1e-4, 1e4)}, cv=3).fit(
+            X, X @ [1.0, 2.0, 3.0]
+        )
+    assert np.isnan(search.history_["cv_loss"][0])
+    assert search.best_score_ > -1e-6
+
+
+def test_where_no_point_can_be_fitted_it_is_said_why(rng):
+    X, y = rng.normal(size=(60, 3)), np.r_[rng.poisson(3.0, size=20), np.zeros(40)]
+    search = GradientSearchCV(PoissonRegressor(), {"alpha": Shared(1e-2, 1e2)}, cv=KFold(3))
+    with (
+        pytest.warns(FitFailedWarning),
+        pytest.raises(SolveError, match=r"fold 0 at alpha=.*y is 0 in all of them.*KFold"),
+    ):
+        search.fit(X, y)
+
+
+def test_a_class_that_is_in_two_folds_only_leaves_a_decision(rng):
+    """Without one of them the training rows of the other have none of the class."""
+    X, labels = rng.normal(size=(60, 3)), np.tile([0, 1], 30)
+    labels[[0, 25]] = 2
+    search = GradientSearchCV(LogisticRegression(), cv=KFold(3)).fit(X, labels)
+    assert search.granularity_ == "shared"
+    assert "no training row of class number 2" in search.granularity_reason_

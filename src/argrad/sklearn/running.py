@@ -37,14 +37,14 @@ class Run:
     listen: Callable[[dict[str, Any]], Any]
     fit_best: Callable[[], Any]
 
-    def descend(self, upper: Upper) -> bool:
+    def descend(self, upper: Upper, low: np.ndarray, high: np.ndarray) -> bool:
         """Evaluate where `upper` says, until it has nothing to say or something ends the search.
 
-        True if a listener did.
-        Raises SolveError where a fold cannot be solved and the error score is 'raise', or at the
-        first point.
+        True if a listener did. Points without a solution are left for others between `low` and
+        `high` (s,). Raises SolveError where there is one and the error score is 'raise', or where
+        no point had a solution.
         """
-        points = going_back(upper)
+        points = going_back(upper, low, high)
         h = next(points)
         while True:
             task = self.tasks.begin_evaluation()
@@ -52,6 +52,8 @@ class Run:
             ended = self.listen(self._told())
             ended = self.tasks.end_evaluation(task, self._fit_so_far) or ended is True
             if ended or not self.limits.allow(len(self.record)):
+                if isinstance(found, Failure) and not self.record.any_solved:
+                    raise found.error
                 return ended
             try:
                 h = points.send(found)
@@ -68,7 +70,8 @@ class Run:
                 raise
             found = Failure(h, error)
             warnings.warn(
-                f"{error} Its score is {self.scoring.error_score!r}, and the search goes back.",
+                f"{error} The score of this point is {self.scoring.error_score!r}, and the search "
+                "goes on from others.",
                 FitFailedWarning,
                 stacklevel=5,
             )

@@ -92,8 +92,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     timeout : seconds after which no further point is begun; the first always is.
     refit : whether to fit the best estimator on all rows.
     error_score : 'raise', or the score of a point at which a fold cannot be solved, and of a
-        scorer that fails or returns NaN. With a number the search warns, goes half the way back
-        to the best point and on from there; the first point must have a solution.
+        scorer that fails or returns NaN. With a number, NaN unless you say otherwise, the search
+        warns, goes half the way back to the best point and on from there; where the first point
+        has no solution it looks for one that has.
     n_jobs : processes for the fits and scorers of `scoring`, as in joblib.
     random_state : seed by which the folds of an integer `cv` are drawn; None to take the rows in
         order, as `GridSearchCV` does.
@@ -147,7 +148,8 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
     tasks `search`, with an `evaluation` for each point, and `refit`, and may end the search.
 
     Raises ValueError, saying what to mend, for whatever cannot be tuned or learnt from, and
-    `argrad.SolveError` where a fold has no finite solution.
+    `argrad.SolveError` where a fold has no finite solution at any point looked at, or with
+    `error_score='raise'` at one.
 
     Source: gradients of a cross-validation criterion after Pedregosa 2016, arXiv:1602.02355.
 
@@ -179,7 +181,7 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         max_fits: int | None = None,
         timeout: float | None = None,
         refit: bool = True,
-        error_score: Any = "raise",
+        error_score: Any = np.nan,
         n_jobs: int | None = None,
         random_state: Any = None,
         nested: bool = True,
@@ -316,7 +318,9 @@ class GradientSearchCV(ActsAsBest, CallbackSupportMixin, MetaEstimatorMixin, Bas
         heard = listener.at_point
         run = Run(settled.objective, limits, record, scoring, fit, tasks, heard, trail.fit_best)
         try:
-            ended = run.descend(descent_of(settled, space, self.tol))
+            ended = run.descend(
+                descent_of(settled, space, self.tol), np.log(space.low), np.log(space.high)
+            )
         except SolveError:
             last = number == budget.parts - 1
             if self.error_score == "raise" or (last and not trail.any_solved):

@@ -5,7 +5,7 @@ import pytest
 
 from argrad.sklearn import Auto, Grouped, PerFeature, Shared
 from argrad.sklearn.deciding.auto import affordable_rows
-from argrad.sklearn.deciding.granularity import GROUPED, SHARED, Box, Candidate
+from argrad.sklearn.deciding.candidates import GROUPED, SHARED, Box, Candidate
 
 
 def test_bounds_follow_the_start(rng):

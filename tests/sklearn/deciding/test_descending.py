@@ -20,7 +20,9 @@ def test_every_evaluation_and_the_lowest_is_the_minimum(rng):
         asked.append(h)
         return bowl(h)
 
-    found = list(evaluations(projected_descent(LOW, HIGH, rng.normal(size=3), 1e-12), told))
+    found = list(
+        evaluations(projected_descent(LOW, HIGH, rng.normal(size=3), 1e-12), told, LOW, HIGH)
+    )
     np.testing.assert_array_equal([each.log_values for each in found], asked)
     best = min(found, key=lambda each: each.value)
     np.testing.assert_allclose(best.log_values, bowl.m, atol=1e-4)
@@ -34,12 +36,14 @@ def test_points_without_a_solution_are_left_out_and_gone_back_from(rng):
             raise SolveError("none here")
         return bowl(h)
 
-    start = bowl.m - 3.0
-    found = list(evaluations(projected_descent(LOW - 9, HIGH + 9, start, 1e-9), cliff))
+    start, box = bowl.m - 3.0, (LOW - 9, HIGH + 9)
+    found = list(evaluations(projected_descent(*box, start, 1e-9), cliff, *box))
     assert all(isinstance(each, Evaluation) for each in found)
     assert min(each.value for each in found) < cliff(start).value
+    found = list(evaluations(projected_descent(*box, bowl.m, 1e-9), cliff, *box))
+    assert min(each.value for each in found) < cliff(start).value
     with pytest.raises(SolveError, match="none here"):
-        list(evaluations(projected_descent(LOW - 9, HIGH + 9, bowl.m, 1e-9), cliff))
+        list(evaluations(projected_descent(*box, bowl.m, 1e-9), cliff, bowl.m - 0.4, HIGH + 9))
 
 
 def test_other_errors_end_it_after_what_was_found(rng):
@@ -51,7 +55,7 @@ def test_other_errors_end_it_after_what_was_found(rng):
             raise ArithmeticError
         return bowl(h)
 
-    each = evaluations(projected_descent(LOW, HIGH, bowl.m - 2.0, 1e-12), budget)
+    each = evaluations(projected_descent(LOW, HIGH, bowl.m - 2.0, 1e-12), budget, LOW, HIGH)
     found.extend(next(each) for _ in range(4))
     with pytest.raises(ArithmeticError):
         next(each)

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from argrad import SolveError
 from argrad.sklearn import PerFeature
 from argrad.sklearn.criteria.criterion import Criterion, Evaluation
-from argrad.sklearn.deciding.granularity import (
+from argrad.sklearn.deciding.candidates import (
     ADAPTIVE,
     GROUPED,
     PER_CLASS,
@@ -18,11 +18,9 @@ from argrad.sklearn.deciding.granularity import (
     Box,
     Candidate,
     Objectives,
-    choose,
-    decide,
     path,
-    restricted,
 )
+from argrad.sklearn.deciding.granularity import choose, decide, restricted
 from argrad.sklearn.deciding.stopping import BudgetError
 from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
@@ -311,3 +309,55 @@ def test_the_reason_names_both_numbers():
     losses = kept.results["unseen_loss"]
     assert kept.reason.startswith(f"shared: loses {losses[0]:.4g} on unseen folds; per-feature")
     assert f"{losses[1:].min():.4g}" in kept.reason
+
+
+def test_candidates_without_a_solution_are_left_out_by_name():
+    """Penalties of groups, tuned without fold 1, leave that fold without one."""
+    splits, groups, tried = list(KFold(4).split(np.arange(40))), np.array([0, 0, 1]), ["shared"]
+
+    class Groups(Valley):
+        def __call__(self, h):
+            if self.k in (1, 4) and tried[-1] == "grouped, without fold 3":
+                raise SolveError("none with groups")
+            return super().__call__(h)
+
+    box = Box(-5.0, 5.0, np.zeros(3))
+    found = decide(valleys([-1.0, 0.0, 3.0], kind=Groups), splits, box, groups, trying=tried.append)
+    assert found.chosen == Candidate("per-feature", 0.0)
+    assert found.results["candidate"].tolist()[:2] == ["shared", "per-feature, prior 1"]
+    assert found.reason.endswith("left out, as a fold had no solution: grouped (none with groups)")
+    np.testing.assert_allclose(found.log_values, [-1.0, 0.0, 3.0], atol=0.05)
+
+
+def test_a_fold_without_a_solution_where_another_was_left_out_is_no_matter():
+    splits, tried, alone = list(KFold(4).split(np.arange(40))), [], []
+
+    class Apart(Valley):
+        def __call__(self, h):
+            if self.k == 4 and "without" in tried[-1]:
+                raise SolveError("none in another fold")
+            if self.k == 1:
+                alone.append(h)
+            return super().__call__(h)
+
+    box = Box(-5.0, 5.0, np.zeros(3))
+    found = decide(valleys([-1.0, 0.0, 3.0], kind=Apart), splits, box, trying=tried.append)
+    assert len(alone) == 4 * len(found.results)
+    assert len(found.results) == 1 + len(STRENGTHS)
+    assert found.chosen == Candidate("per-feature", 0.0)
+
+
+def test_where_nothing_but_the_shared_penalty_has_a_solution_that_is_said():
+    splits = list(KFold(4).split(np.arange(40)))
+
+    class OnlyShared(Valley):
+        def __call__(self, h):
+            if np.ptp(h) > 0:
+                raise SolveError("none apart")
+            return super().__call__(h)
+
+    box = Box(-5.0, 5.0, np.array([0.0, 0.0, 0.0]))
+    found = decide(valleys([-1.0, 0.0, 3.0], kind=OnlyShared), splits, box, np.array([0, 0, 1]))
+    assert found.chosen == SHARED
+    assert found.log_values[0] == pytest.approx(2 / 3, abs=1e-2)
+    assert found.reason.startswith("shared: more freedom would lower even the CV loss")

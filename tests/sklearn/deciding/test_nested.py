@@ -7,7 +7,7 @@ import pytest
 
 from argrad import SolveError
 from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.granularity import SHARED, Candidate, Tuned
+from argrad.sklearn.deciding.candidates import SHARED, Candidate, Tuned
 from argrad.sklearn.deciding.nested import Several, can_win, compare
 from argrad.sklearn.deciding.stopping import BudgetError, EndedError
 
@@ -184,3 +184,53 @@ def test_an_early_end_leaves_what_is_known(rng, error, ended, why):
     decision = compare(criterion_for, SPLITS, several(2), np.zeros(2), 0.5)
     assert decision.chosen == OWN
     assert decision.ended == ended
+
+
+def test_a_way_without_a_solution_is_left_out_by_name(rng):
+    """One a pair, tuned without fold 2, leaves that fold without one; four numbers are taken."""
+    best = np.array([1.0, 0.5, -1.0, -0.5]) + 0.02 * rng.normal(size=(6, 4))
+    pairs, tried = Candidate("grouped", 0.0), []
+    ways = replace(several(4), ways={pairs: np.array([0, 0, 1, 1]), OWN: np.arange(4)})
+
+    def criterion_for(splits):
+        found = bowls(best)(splits)
+
+        def criterion(h):
+            paired = h[0] == h[1] and h[0] != h[2]
+            if len(splits) in (1, 6) and paired and tried[-1].endswith("without fold 2"):
+                raise SolveError("no pairs")
+            return found(h)
+
+        return criterion
+
+    decision = compare(criterion_for, SPLITS, ways, np.zeros(4), 0.5, trying=tried.append)
+    assert decision.chosen == OWN
+    assert decision.results["candidate"].tolist() == ["shared", "per-layer"]
+    assert decision.reason.endswith("left out, as a fold had no solution: grouped (no pairs)")
+    one = replace(ways, ways={pairs: np.array([0, 0, 1, 1])})
+    decision = compare(criterion_for, SPLITS, one, np.zeros(4), 0.5, trying=tried.append)
+    assert decision.chosen == SHARED
+    assert decision.results.empty
+    assert "a fold had no solution with grouped (no pairs)" in decision.reason
+    assert decision.log_values[0] == pytest.approx(best.mean(), abs=0.01)
+
+
+def test_other_folds_are_no_matter_where_one_is_measured(rng):
+    best = np.array([1.0, -1.0, 2.0]) + 0.05 * rng.normal(size=(6, 3))
+
+    def criterion_for(splits):
+        found, tuned = bowls(best)(splits), best.mean(axis=0)
+
+        def criterion(h):
+            if len(splits) == 6 and np.ptp(h) > 0 and np.abs(h - tuned).max() > 1e-3:
+                raise SolveError("none in another fold")
+            return found(h)
+
+        return criterion
+
+    own = Tuned(OWN, best.mean(axis=0), 1.0)
+    decision = compare(criterion_for, SPLITS, several(), np.zeros(3), 0.5, own)
+    assert decision.chosen == OWN
+    away = 1.2 * (best - best.mean(axis=0))
+    unseen = (1.0 + (away**2).sum(axis=1)).mean()
+    assert decision.results["unseen_loss"][1] == pytest.approx(unseen, abs=1e-3)

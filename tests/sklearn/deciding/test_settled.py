@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 from argrad.sklearn import Auto, GradientSearchCV, PerFeature, PerLayer, Shared
 from argrad.sklearn.deciding import settled
-from argrad.sklearn.deciding.granularity import GROUPED, PER_LAYER, Decision
+from argrad.sklearn.deciding.candidates import GROUPED, PER_LAYER
+from argrad.sklearn.deciding.granularity import Decision
 from argrad.sklearn.place import find_place
 from argrad.sklearn.refit import refit
 

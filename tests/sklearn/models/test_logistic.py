@@ -4,6 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
+from argrad import SolveError
 from argrad.sklearn.models.logistic import LogisticModel, MultinomialModel
 
 
@@ -118,7 +119,7 @@ def test_class_weights_are_scikit_learns(class_weight):
 
 def test_a_class_without_weight_is_refused():
     model, encoded = LogisticModel().for_target(np.array([0, 0, 1]))
-    with pytest.raises(ValueError, match=r"class number 1 .*StratifiedKFold"):
+    with pytest.raises(SolveError, match=r"class number 1 .*StratifiedKFold"):
         model.row_weights(encoded.values, np.array([1.0, 1.0, 0.0]))
 
 

@@ -56,7 +56,8 @@ def test_bounds_hold_while_the_level_is_sought(rng):
 def test_it_goes_on_where_the_level_has_no_solution(edge):
     """Beyond an edge nothing is solved; the way back is known for what it is."""
     minimum = np.array([edge - 0.1, edge - 0.5])
-    upper = going_back(levelled_descent(np.full(2, -9.0), np.full(2, 9.0), np.full(2, -4.0), 1e-8))
+    box = np.full(2, -9.0), np.full(2, 9.0)
+    upper = going_back(levelled_descent(*box, np.full(2, -4.0), 1e-8), *box)
     h, values = next(upper), []
     for _ in range(200):
         if h.max() > edge:

@@ -210,8 +210,7 @@ class Criterion:
         numbers = np.concatenate([np.atleast_1d(value), gradient, np.atleast_1d(curvature or 0.0)])
         if not np.all(np.isfinite(numbers)):
             raise SolveError(
-                f"the criterion has no finite derivative at {self._where(h)}: raise the lower "
-                "bound of the penalty, or scale the columns."
+                f"the criterion has no finite derivative at {self._where(h)}. {self._remedy}"
             )
         self._paths.append(_Path(h, y, derivatives))
         return Evaluation(h, float(value), losses, gradient, curvature)
@@ -234,8 +233,7 @@ class Criterion:
         except LowerError as failure:
             raise SolveError(
                 f"the model cannot be fitted on the training rows of some fold at "
-                f"{self._where(h)}: {failure}. Raise the lower bound of the penalty, or scale the "
-                "columns."
+                f"{self._where(h)}: {failure}. {self._remedy}"
             ) from None
         return value, sign * np.bincount(number, gradient, self.size)
 
@@ -287,8 +285,7 @@ class Criterion:
                 except LowerError as failure:
                     raise SolveError(
                         f"the model cannot be fitted on the training rows of fold {i} at "
-                        f"{self._where(h)}: {failure}. Raise the lower bound of the penalty, or "
-                        "scale the columns."
+                        f"{self._where(h)}: {self._why(i, failure)}"
                     ) from None
         return found
 
@@ -298,9 +295,21 @@ class Criterion:
         w[-1] = self.model.start(fold.target, fold.training)
         return w[self._free]
 
+    def _why(self, i: int, failure: LowerError) -> str:
+        fold = self.folds.each[i]
+        trained = fold.target[fold.training > 0]
+        return self.model.unbounded(trained, self.folds.fit_intercept) or (
+            f"{failure}. {self._remedy}"
+        )
+
+    @property
+    def _remedy(self) -> str:
+        bound = "Raise the lower" if self.model.sign > 0 else "Lower the upper"
+        return f"{bound} bound of {self.model.parameter}, or scale the columns."
+
     def _where(self, h: np.ndarray) -> str:
         name, values = self.model.parameter, np.exp(self._full(h)[np.unique(self._number)])
-        if len(values) == 1:
+        if np.ptp(values) <= 1e-6 * values.max():
             return f"{name}={values[0]:.6g}"
         return f"{name} between {values.min():.6g} and {values.max():.6g}"
 
@@ -309,8 +318,8 @@ def _weighed(fold: Fold, model: Model, i: int) -> Fold:
     """A fold whose training weights are those of the lower problem."""
     try:
         return replace(fold, training=model.row_weights(fold.target, fold.training))
-    except ValueError as error:
-        raise ValueError(f"fold {i}: {error}") from None
+    except SolveError as error:
+        raise SolveError(f"fold {i}: {error}") from None
 
 
 def _natural_log_penalty(folds: Folds, model: Model) -> np.ndarray:

@@ -15,7 +15,8 @@ from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
 from argrad.sklearn.deciding.allowance import Allowance
 from argrad.sklearn.deciding.auto import affordable_rows_of_few, affordable_rows_of_sparse
-from argrad.sklearn.deciding.granularity import SHARED, Candidate, Decision, Tuned
+from argrad.sklearn.deciding.candidates import SHARED, Candidate, Tuned
+from argrad.sklearn.deciding.granularity import Decision
 from argrad.sklearn.deciding.nested import Several, compare
 from argrad.sklearn.deciding.settled import among, doubt_of, draw, shift_of
 from argrad.sklearn.families import AnyCriterion

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from argrad.sklearn.deciding.granularity import Box, Candidate
+from argrad.sklearn.deciding.candidates import Box, Candidate
 from argrad.sklearn.hyperparameters import (
     Adaptive,
     Grouped,

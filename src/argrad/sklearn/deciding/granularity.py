@@ -9,27 +9,32 @@ constants and the rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from argrad.sklearn.criteria.criterion import Evaluation
-from argrad.sklearn.deciding.descending import lowest
-from argrad.sklearn.deciding.prior import WithPrior
+from argrad import SolveError
+from argrad.sklearn.deciding.candidates import (
+    SHARED,
+    STRENGTHS,
+    Box,
+    Candidate,
+    Objective,
+    Objectives,
+    Trying,
+    Tuned,
+    Unsolved,
+    path,
+    solved,
+)
 from argrad.sklearn.deciding.stopping import Stop, until_stopped
-from argrad.sklearn.deciding.tied import Tied
 from argrad.sklearn.rows.folds import Split
-from argrad.sklearn.upper import FIRST, projected_descent
 
-# Strengths of the prior, strongest first: each is tuned from the solution of the one before.
-STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
-# Of sparse models the least of them: the mean over the columns counts those out of use as well, and
-# few of many columns can over-fit.
-_SPARSE_EACH = 0.5
 # More freedom has to beat the shared penalty by this part of the difference's standard error; by
 # more of classifiers, since a log loss has a long tail, which few folds seldom show, and of models
 # that may end in one minimum or another, which adds to what they lose.
@@ -40,52 +45,7 @@ _CLEAR = 2.0
 # it can be expected to gain on unseen rows, so with less than this nothing has to be measured.
 # What penalties can change of a loss falls as one over the number of rows.
 NEGLIGIBLE = 1e-3
-# Within one number the criterion is settled more closely than within many: a step costs the same.
-_TOL_ONE, _TOL_EACH = 1e-6, 1e-4
-
 _COLUMNS = ["candidate", "cv_loss", "unseen_loss", "standard_error"]
-
-Objective = Callable[[np.ndarray], Evaluation]
-# Told in words what is tried next.
-Trying = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A granularity, and the strength of the prior that draws the penalties together."""
-
-    granularity: str
-    prior_strength: float
-
-    def __str__(self) -> str:
-        if 0 < self.prior_strength < np.inf:
-            return f"{self.granularity}, prior {self.prior_strength:g}"
-        return self.granularity
-
-
-SHARED = Candidate("shared", np.inf)
-GROUPED = Candidate("grouped", 0.0)
-PER_CLASS = Candidate("per-class", 0.0)
-PER_LAYER = Candidate("per-layer", 0.0)
-ADAPTIVE = Candidate("adaptive", 0.0)
-
-
-class Objectives(NamedTuple):
-    """What is lowered on some splits: F in h (d m,), for m outputs of each of d columns.
-
-    `adaptive` is that of adaptive penalties, in the logarithms (2,) of those of both fits, for a
-    model which has them; `first` is the longest first step in any logarithm.
-    """
-
-    each: Objective
-    adaptive: Objective | None = None
-    first: float = FIRST
-
-    def losses(self, tuned: Tuned) -> np.ndarray:
-        """What a candidate loses on each validation part (k,), where its tuning ended."""
-        objective = self.adaptive if tuned.candidate == ADAPTIVE else self.each
-        assert objective is not None
-        return objective(tuned.log_values).split_losses
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,24 +79,6 @@ class Decision:
         of_chosen = self.results["candidate"] == str(self.chosen)
         difference = self.results["unseen_loss"] - self.results["cv_loss"]
         return float(difference[of_chosen].to_numpy()[0])
-
-
-@dataclass(frozen=True)
-class Box:
-    """Where log penalties h (s,) may be, the same for all, and where to begin."""
-
-    low: float
-    high: float
-    start: np.ndarray
-
-
-def sparse_strengths(columns: int) -> tuple[float, ...]:
-    """Strengths for a sparse model, in proportion to its columns where these are many.
-
-    >>> sparse_strengths(2000)
-    (1000.0, 300.0, 100.0, 30.0, 10.0)
-    """
-    return tuple(float(t * max(_SPARSE_EACH * columns, 1.0)) for t in STRENGTHS[:-1])
 
 
 def restricted(splits: Sequence[Split], rows: np.ndarray) -> list[Split]:
@@ -190,23 +132,35 @@ def decide(
     Where even the CV loss hardly gains by freedom, or would not on all rows, the shared penalty is
     taken. Otherwise all splits and those without a fold go through the candidates together, from
     the least freedom to the most, and stop once a penalty a column has clearly hurt, on Ctrl-C, or
-    when the criterion raises `BudgetError` or `EndedError`. Without two folds that can be left out
-    nothing is known of unseen rows, and the shared penalty is taken, as it is where the first
-    lower problem of one of them has no solution.
+    when the criterion raises `BudgetError` or `EndedError`. A candidate that some fold has no
+    solution with, where it was tuned or at any point looked at, is left out, and the reason says
+    so, as it does of folds that the shared penalty has no solution without. With less than two
+    folds that can be left out nothing is known of unseen rows, and the shared penalty is taken.
     """
     inner = [restricted(splits, train) for train, _ in splits]
     left_out = [o for o, others in enumerate(inner) if others]
     if len(left_out) < 2:
         left_out = []
 
-    def ways(some: Sequence[Split], where: str) -> Generator[Tuned, None, None]:
+    def ways(some: Sequence[Split], where: str) -> Generator[Tuned | Unsolved, None, None]:
         def told(candidate: str) -> None:
             trying(candidate + where)
 
         return path(objectives_for(some), box, groups, outputs, told, strengths)
 
+    def unseen(fold: int, other: Tuned | Unsolved) -> float:
+        """What a candidate loses on the fold that it was tuned without."""
+        tuned = solved(other)
+
+        def objective_for(some: Sequence[Split]) -> Objective:
+            return objectives_for(some).of(tuned.candidate)
+
+        return unseen_loss(objective_for, whole.of(tuned.candidate), splits, fold, tuned)
+
     stages: list[Stage] = []
-    candidates: list[Tuned] = []
+    candidates: list[Tuned | Unsolved] = []
+    unsolved: dict[str, SolveError] = {}
+    skipped: dict[int, SolveError] = {}
     stopped = "nothing was measured on unseen folds before the decision ended"
     with until_stopped() as stop:
         whole = objectives_for(splits)
@@ -217,42 +171,69 @@ def decide(
             if not left_out:
                 stopped = "with a single split no rows are left that the tuning has not seen"
                 break
-            worth = part * _gain(candidates) >= NEGLIGIBLE
+            worth = part * _gain([c for c in candidates if isinstance(c, Tuned)]) >= NEGLIGIBLE
             if worth:  # the others are tuned as long as they are compared
                 break
         if not worth:
             coming.close()
-            candidates = candidates[:1]
-            if left_out:
+            unsolved = {str(c.candidate): c.error for c in candidates if isinstance(c, Unsolved)}
+            if left_out and 1 + len(unsolved) == len(candidates):
+                stopped = "nothing else could be compared"
+            elif left_out:
                 stopped = (
                     "more freedom would lower even the CV loss, of "
-                    f"{candidates[0].cv_loss:.4g}, by less than a thousandth"
+                    f"{solved(candidates[0]).cv_loss:.4g}, by less than a thousandth"
                 )
-        paths = [ways(inner[o], f", without fold {o}") for o in left_out]
-        for tuned, *others in zip(chain(candidates, coming), *paths, strict=False):
-            unseen = [whole.losses(each)[o] for o, each in zip(left_out, others, strict=True)]
-            stages.append(Stage(tuned, np.array(unseen)))
+            candidates = candidates[:1]
+        paths = {o: ways(inner[o], f", without fold {o}") for o in left_out}
+        for tuned in chain(candidates, coming):
+            if tuned.candidate == SHARED:
+                one, skipped = _first(paths, unseen)
+                if left_out and len(one) < 2:
+                    raise next(iter(skipped.values()))
+                stages.append(Stage(solved(tuned), np.array(list(one.values()))))
+                continue
+            others = {o: next(each) for o, each in paths.items()}
+            try:
+                losses = [unseen(o, other) for o, other in others.items()]
+                stages.append(Stage(solved(tuned), np.array(losses)))
+            except SolveError as error:
+                unsolved[str(tuned.candidate)] = error
+                continue
             hurts = _hurts([stage.unseen for stage in stages]) if left_out else False
             if hurts and tuned.candidate.granularity == "per-feature":
                 break
     if stop.unsolved is not None:
-        freer = f"with more freedom a fold had no solution ({stop.unsolved})"
-        stopped = freer if stages else f"{stop.unsolved}"
+        stopped = f"nothing could be compared, as a fold had no solution ({stop.unsolved})"
     if not stages:
-        start = candidates[0].log_values if candidates else box.start
+        known = candidates[0] if candidates else None
+        start = known.log_values if isinstance(known, Tuned) else box.start
         return undecided(start, stopped, stop)
-    return concluded(stages, stopped, doubt, stop)
+    return concluded(stages, stopped, doubt, stop, unsolved, skipped)
 
 
-def concluded(stages: list[Stage], stopped: str, doubt: float, stop: Stop) -> Decision:
+def concluded(
+    stages: list[Stage],
+    stopped: str,
+    doubt: float,
+    stop: Stop,
+    unsolved: Mapping[str, SolveError] = MappingProxyType({}),
+    skipped: Mapping[int, SolveError] = MappingProxyType({}),
+) -> Decision:
     """The decision that these stages come to, the first of them that of the shared penalty.
 
-    `stopped` says why there are no others, if there are none; `stop` is what ended it.
+    `stopped` says why there are no others, if there are none; `stop` is what ended it; `unsolved`
+    has the candidates that were left out, with the errors of their folds, and `skipped` the folds
+    that the shared penalty could not be tuned without.
     """
     table = pd.DataFrame([stage.row() for stage in stages], columns=_COLUMNS)
     number = choose(np.array([stage.unseen for stage in stages]), doubt)
     chosen, scale = stages[number].tuned, stages[0].tuned.cv_loss
     reason = _reason(stages, number) if len(stages) > 1 else f"{SHARED}: {stopped}"
+    if unsolved:
+        reason += f"; left out, as a fold had no solution: {in_words(unsolved)}"
+    if skipped:
+        reason += f"; not judged by what cannot be tuned without it: fold {in_words(skipped)}"
     how = chosen.candidate, chosen.log_values, scale, table, reason
     return Decision(*how, stop.interrupted, stop.ended)
 
@@ -262,6 +243,11 @@ def undecided(start: np.ndarray, why: str, stop: Stop | None = None) -> Decision
     nothing, stop = pd.DataFrame(columns=_COLUMNS), stop or Stop()
     how = SHARED, start, np.nan, nothing, f"{SHARED}: {why}"
     return Decision(*how, stop.interrupted, stop.ended)
+
+
+def in_words(unsolved: Mapping[Any, SolveError]) -> str:
+    """What was left out, and what was wrong with the first of it."""
+    return f"{', '.join(map(str, unsolved))} ({next(iter(unsolved.values()))})"
 
 
 def _reason(stages: list[Stage], chosen: int) -> str:
@@ -282,14 +268,6 @@ def _reason(stages: list[Stage], chosen: int) -> str:
     return reason
 
 
-class Tuned(NamedTuple):
-    """A candidate, the log penalties (s,) where its tuning ended, and their CV loss."""
-
-    candidate: Candidate
-    log_values: np.ndarray
-    cv_loss: float
-
-
 class Stage(NamedTuple):
     """A candidate tuned on all splits, and its losses (folds,) on those it was tuned without."""
 
@@ -307,10 +285,48 @@ class Stage(NamedTuple):
         }
 
 
+def unseen_loss(
+    objective_for: Callable[[Sequence[Split]], Objective],
+    whole: Objective,
+    splits: Sequence[Split],
+    fold: int,
+    tuned: Tuned,
+) -> float:
+    """What was tuned without a fold loses there. Raises SolveError if that has no solution.
+
+    It is read off the criterion of all `splits`, `whole`, which has most of the fits at hand; where
+    another fold has no solution there, that is no matter here.
+    """
+    try:
+        return float(whole(tuned.log_values).split_losses[fold])
+    except SolveError:
+        return float(objective_for([splits[fold]])(tuned.log_values).split_losses[0])
+
+
+def _first(
+    paths: dict[int, Generator[Tuned | Unsolved, None, None]],
+    unseen: Callable[[int, Tuned | Unsolved], float],
+) -> tuple[dict[int, float], dict[int, SolveError]]:
+    """What the shared penalty loses on each fold left out; those without a solution leave `paths`.
+
+    So can be a fold that has all the rows of a class but a few, or all that is not zero.
+    """
+    losses: dict[int, float] = {}
+    skipped: dict[int, SolveError] = {}
+    for fold in list(paths):
+        try:
+            losses[fold] = unseen(fold, next(paths[fold]))
+        except SolveError as error:
+            skipped[fold] = error
+            del paths[fold]
+    return losses, skipped
+
+
 def _gain(candidates: list[Tuned]) -> float:
     """The part of the shared penalty's CV loss that any of the others is without."""
     losses = [tuned.cv_loss for tuned in candidates]
-    return (losses[0] - min(losses)) / losses[0]
+    gain = losses[0] - min(losses)
+    return gain / losses[0] if gain > 0 else 0.0
 
 
 def _hurts(unseen: list[np.ndarray]) -> bool:
@@ -326,55 +342,3 @@ def _advantage(losses: np.ndarray, best: np.ndarray) -> float:
         return 0.0
     error = gain.std(ddof=1) / np.sqrt(gain.size)
     return float(gain.mean() / error) if error > 0 else float(np.sign(gain.mean()) * np.inf)
-
-
-def path(
-    objectives: Objectives,
-    box: Box,
-    groups: np.ndarray | None,
-    outputs: int = 1,
-    trying: Trying = lambda what: None,
-    strengths: Sequence[float] = STRENGTHS,
-) -> Generator[Tuned, None, None]:
-    """Every candidate, tuned from the one before. Raises SolveError as the objectives do.
-
-    One of an own a group or class is tuned from the shared one, and so are adaptive penalties and
-    the first of a column.
-    """
-    numbers = np.arange(len(box.start)).reshape(-1, outputs)
-    column, output = numbers // outputs, numbers % outputs
-    ways = [(SHARED, np.zeros(numbers.shape, dtype=int))]
-    if groups is not None:
-        ways.append((GROUPED, groups[column]))
-    if outputs > 1:
-        ways.append((PER_CLASS, output))
-    level, first = box.start.mean(), objectives.first
-    for candidate, number in ways:
-        trying(str(candidate))
-        tied = Tied(objectives.each, number.ravel())
-        tol = _TOL_ONE if tied.size == 1 else _TOL_EACH
-        each, value = _tuned(tied, box, np.full(tied.size, level), tol, first)
-        if candidate is SHARED:
-            level, scale = each[0], value
-        yield Tuned(candidate, each[number.ravel()], value)
-    if objectives.adaptive is not None:
-        trying(str(ADAPTIVE))
-        both = np.full(2, level)
-        yield Tuned(ADAPTIVE, *_tuned(objectives.adaptive, box, both, _TOL_EACH, first))
-    each_column = objectives.each if outputs == 1 else Tied(objectives.each, column.ravel())
-    h = np.full(len(numbers), level)
-    for strength in strengths:
-        candidate = Candidate("per-feature", strength)
-        trying(str(candidate))
-        h, value = _tuned(WithPrior(each_column, strength, scale), box, h, _TOL_EACH, first)
-        yield Tuned(candidate, h[column.ravel()], value)
-
-
-def _tuned(
-    objective: Objective, box: Box, start: np.ndarray, tol: float, first: float
-) -> tuple[np.ndarray, float]:
-    """Where an objective is lowest, and the mean of the losses of the folds there."""
-    size = np.ones(len(start))
-    points = projected_descent(box.low * size, box.high * size, start, tol, first)
-    best = lowest(points, objective)
-    return best.log_values, float(best.split_losses.mean())

@@ -11,19 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from argrad import SolveError
+from argrad.sklearn.deciding.candidates import SHARED, Candidate, Objective, Trying, Tuned
 from argrad.sklearn.deciding.descending import lowest
 from argrad.sklearn.deciding.granularity import (
     NEGLIGIBLE,
-    SHARED,
-    Candidate,
     Decision,
-    Objective,
     Stage,
-    Trying,
-    Tuned,
     concluded,
+    in_words,
     restricted,
     undecided,
+    unseen_loss,
 )
 from argrad.sklearn.deciding.stopping import until_stopped
 from argrad.sklearn.deciding.tied import Tied
@@ -63,7 +62,7 @@ class Several:
         count = np.bincount(groups)
         low, high, g = (np.bincount(groups, h) / count for h in (self.low, self.high, start))
         points = projected_descent(low, high, g, _TOL, first)
-        found = lowest(points, Tied(criterion, groups))
+        found = lowest(points, Tied(criterion, groups), low, high)
         return Tuned(candidate, found.log_values[groups], float(found.split_losses.mean()))
 
 
@@ -110,14 +109,19 @@ def compare(
     and `trying` is told what is tuned next.
 
     Ways that lower even the CV loss by less than a thousandth, or would on all rows, are not
-    compared. It ends early on Ctrl-C, or when a criterion raises `BudgetError` or `EndedError`,
-    with what is known of the folds that are done. With less than two of them, with one split or
-    more than 20, and where a fold has no solution, nothing is known, and one number is chosen.
+    compared, and neither are those that a fold has no solution with, nor is anything measured on a
+    fold that the one number cannot be tuned without. It ends early on Ctrl-C, or
+    when a criterion raises `BudgetError` or `EndedError`, with what is known of the folds that are
+    done. With less than two of them, and with one split or more than 20, nothing is known, and one
+    number is chosen.
     """
     inner = [restricted(splits, train) for train, _ in splits]
     left_out = [o for o, others in enumerate(inner) if others]
     tuned: list[Tuned] = []
-    unseen: list[list[float]] = []
+    unseen: list[dict[Candidate, float]] = []
+    ways: list[Candidate] = []
+    unsolved: dict[str, SolveError] = {}
+    skipped: dict[int, SolveError] = {}
     stopped, enough = "it ended before two folds had been left out", ""
     with until_stopped() as stop:
         whole = criterion_for(splits)
@@ -128,14 +132,20 @@ def compare(
                 tuned.append(found)
                 continue
             trying(str(way))
-            tuned.append(several.tuned(way, whole, tuned[0].log_values))
+            try:
+                tuned.append(several.tuned(way, whole, tuned[0].log_values))
+            except SolveError as error:
+                unsolved[str(way)] = error
         one = tuned[0]
         tuned = [one, *(each for each in tuned[1:] if _gain(one, each) * part >= NEGLIGIBLE)]
         if len(tuned) == 1:
+            compared = [str(way) for way in several.ways if str(way) not in unsolved]
             stopped = (
-                f"{' or '.join(map(str, several.ways))} lowers even the CV loss, of "
+                f"{' or '.join(compared)} lowers even the CV loss, of "
                 f"{one.cv_loss:.4g}, by less than a thousandth"
             )
+            if not compared:
+                stopped = f"a fold had no solution with {in_words(unsolved)}"
             left_out = []
         elif len(left_out) < 2:
             stopped = "with a single split no rows are left that the tuning has not seen"
@@ -146,25 +156,48 @@ def compare(
         ways = [each.candidate for each in tuned[1:]]
         for o in left_out:
             trying(f"{' and '.join(map(str, [SHARED, *ways]))}, without fold {o}")
-            others = criterion_for(inner[o])
-            level = several.shared(others, one.log_values, _NEAR)
-            each = [level, *(several.tuned(way, others, level.log_values) for way in ways)]
-            unseen.append([whole(way.log_values).split_losses[o] for way in each])
-            gains = [[losses[0] - losses[1 + w] for losses in unseen] for w in range(len(ways))]
-            hope = any(can_win(g, len(left_out), doubt) for g in gains)
-            if early and len(unseen) > 1 and not hope and len(unseen) < len(left_out):
-                enough = f" (the first {len(unseen)} of {len(left_out)} folds left no doubt)"
+
+            def loss(each: Tuned, fold: int = o) -> float:
+                return unseen_loss(criterion_for, whole, splits, fold, each)
+
+            try:
+                others = criterion_for(inner[o])
+                level = several.shared(others, one.log_values, _NEAR)
+                losses = {SHARED: loss(level)}
+            except SolveError as error:
+                skipped[o] = error
+                stopped = f"a fold had no solution ({error})"
+                continue
+            for way in list(ways):
+                try:
+                    losses[way] = loss(several.tuned(way, others, level.log_values))
+                except SolveError as error:
+                    unsolved[str(way)] = error
+                    ways.remove(way)
+            if not ways:
+                stopped = f"a fold had no solution with {in_words(unsolved)}"
+                break
+            unseen.append(losses)
+            gains = [[each[SHARED] - each[way] for each in unseen] for way in ways]
+            most = len(left_out) - len(skipped)
+            hope = any(can_win(g, most, doubt) for g in gains)
+            if early and len(unseen) > 1 and not hope and len(unseen) < most:
+                enough = f" (the first {len(unseen)} of {most} folds left no doubt)"
                 break
     if stop.unsolved is not None:
         stopped = f"a fold had no solution ({stop.unsolved})"
-    if len(unseen) < 2:
+    if len(unseen) < 2 or not ways:
         return undecided(tuned[0].log_values if tuned else start, stopped, stop)
-    losses = np.array(unseen).T
-    stages = [Stage(way, loss) for way, loss in zip(tuned, losses, strict=True)]
-    decision = concluded(stages, stopped, doubt, stop)
+    stages = [
+        Stage(each, np.array([losses[each.candidate] for losses in unseen]))
+        for each in tuned
+        if each.candidate in (SHARED, *ways)
+    ]
+    decision = concluded(stages, stopped, doubt, stop, unsolved, skipped)
     return replace(decision, reason=decision.reason + enough)
 
 
 def _gain(one: Tuned, other: Tuned) -> float:
     """The part of the CV loss of one number that another way is without."""
-    return (one.cv_loss - other.cv_loss) / one.cv_loss
+    gain = one.cv_loss - other.cv_loss
+    return gain / one.cv_loss if gain > 0 else 0.0

@@ -23,22 +23,24 @@ from argrad.sklearn.deciding.auto import (
     affordable_rows_of_network,
     affordable_rows_of_sparse,
 )
-from argrad.sklearn.deciding.descending import evaluations
-from argrad.sklearn.deciding.granularity import (
+from argrad.sklearn.deciding.candidates import (
     ADAPTIVE,
-    DOUBT,
     GROUPED,
-    MUCH_DOUBT,
     PER_CLASS,
     PER_LAYER,
     SHARED,
     STRENGTHS,
     Box,
-    Decision,
     Objectives,
+    sparse_strengths,
+)
+from argrad.sklearn.deciding.descending import evaluations
+from argrad.sklearn.deciding.granularity import (
+    DOUBT,
+    MUCH_DOUBT,
+    Decision,
     decide,
     restricted,
-    sparse_strengths,
     undecided,
 )
 from argrad.sklearn.deciding.nested import Several, compare
@@ -227,7 +229,8 @@ def _from_a_part(hyperparameter, criterion, stack, splits, strata, allowance):
     allowance.begin("a part of the rows")
     solved: list[Evaluation] = []
     try:
-        for found in evaluations(upper, allowance.spend(few, len(splits))):
+        box = np.array([low - shift]), np.array([high - shift])
+        for found in evaluations(upper, allowance.spend(few, len(splits)), *box):
             solved.append(found)
     except (BudgetError, EndedError, SolveError):
         pass  # what was solved until then counts

@@ -126,6 +126,11 @@ class Model(Tunable):
         del weight
         return np.zeros(self.outputs(target.shape[1]))
 
+    def unbounded(self, target: np.ndarray, fit_intercept: bool) -> str:
+        """Why, and what to do, where such targets of training rows (n, t) leave no solution."""
+        del target, fit_intercept
+        return ""
+
     def row_weights(self, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """r (n,) from the weights that the user gives rows of one fold's training."""
         del target

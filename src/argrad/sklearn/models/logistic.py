@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
 
+from argrad import SolveError
 from argrad.sklearn.models.base import Encoded, Model, Tunable, refuse
 from argrad.sklearn.models.judging import OF_CLASSES
 from argrad.sklearn.models.labels import ClassWeight, as_class_weight, as_labels, by_position
@@ -55,7 +56,7 @@ class LogisticModel(Model):
         count = max(target.shape[1], 2)
         missing = np.setdiff1d(np.arange(count), codes[weight > 0])
         if len(missing):
-            raise ValueError(
+            raise SolveError(
                 f"no training row of class number {missing[0]} has a positive weight: use "
                 "StratifiedKFold, fewer folds, or leave out rare classes."
             )

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.utils.class_weight import compute_class_weight
 
+from argrad import SolveError
 from argrad.sklearn.hyperparameters import Hyperparameter, Shared
 from argrad.sklearn.models.base import Encoded, Tunable, refuse
 from argrad.sklearn.models.judging import named
@@ -157,7 +158,7 @@ class OfClasses(MarginModel):
         train, valid = np.flatnonzero(rows.training), np.flatnonzero(rows.validation)
         missing = np.setdiff1d(np.arange(count), codes[train])
         if len(missing):
-            raise ValueError(
+            raise SolveError(
                 f"no training row of class number {missing[0]} has a positive weight: use "
                 "StratifiedKFold, fewer folds, or leave out rare classes."
             )

@@ -50,6 +50,14 @@ class LogLink(Model):
         scale = weight @ np.abs(target) / weight.sum()
         return np.log(np.maximum(mean, 1e-3 * np.where(scale > 0, scale, 1.0)))
 
+    def unbounded(self, target: np.ndarray, fit_intercept: bool) -> str:
+        if target.any() or not fit_intercept:
+            return ""
+        return (
+            "y is 0 in all of them, and the logarithm of their mean is the intercept. Shuffle the "
+            "rows, as KFold(5, shuffle=True) does, or use fewer folds."
+        )
+
     def mean(self, z: Any, xp: Any) -> Any:
         return xp.exp(z)
 

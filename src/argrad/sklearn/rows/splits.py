@@ -121,6 +121,6 @@ def _check_classes(
         missing = np.setdiff1d(classes, y[train][counts[train]])
         if len(missing):
             raise ValueError(
-                f"no training row of fold {i}{weighted} is of class {missing[0]!r}: use "
+                f"no training row of fold {i}{weighted} is of class {missing.tolist()[0]!r}: use "
                 "StratifiedKFold, fewer folds, or leave out rare classes."
             )
