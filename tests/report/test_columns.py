@@ -109,10 +109,28 @@ def test_nameless_row_numbers_are_left_out_and_said():
     assert "counts the rows" in columns.notes[0]
 
 
+@pytest.mark.parametrize("kind", ["int64", "Int64", "uint8"])
+def test_whole_numbers_that_count_the_rows_are_left_out_unless_kept(rng, kind):
+    counted = pd.Series(rng.permutation(np.arange(5, 45)), dtype=kind)
+    frame = pd.DataFrame({"a": NUMBERS, "ID": counted})
+    columns = inspect_columns(frame)
+    assert (columns.numbers, columns.dropped) == (["a"], ["ID"])
+    assert columns.notes == ["column 'ID' left out: it counts the rows (keep it with --keep 'ID')"]
+    kept = inspect_columns(frame, keep=["ID"])
+    assert (kept.numbers, kept.notes) == (["a", "ID"], [])
+    assert inspect_columns(frame.assign(ID=2 * counted)).numbers == ["a", "ID"]
+    assert inspect_columns(frame.assign(ID=[*counted[:-1], 200])).numbers == ["a", "ID"]
+    assert inspect_columns(frame.rename(columns={"ID": "Year"})).numbers == ["a", "Year"]
+    with pytest.raises(TableError, match=r"No feature column is left.*keep it with --keep 'ID'"):
+        inspect_columns(frame[["ID"]])
+    with pytest.raises(TableError, match=r"--keep and --drop both name 'ID'"):
+        inspect_columns(frame, drop=["ID"], keep=["ID"])
+
+
 def test_notes_say_what_a_user_should_know():
     frame = pd.DataFrame(
         {
-            "id": np.arange(300, 0, -1),
+            "id": 7 * np.arange(300, 0, -1),
             "one": 1.0,
             "gaps": [1.0, 2.0, np.nan] * 100,
             "city": [f"city {place % 120}" for place in range(300)],
@@ -133,5 +151,7 @@ def test_a_table_of_only_the_target_is_refused():
 def test_options_that_name_no_column_are_refused():
     with pytest.raises(TableError, match="--drop: the table has no feature column 'b'"):
         inspect_columns(pd.DataFrame({"a": NUMBERS}), drop=["b"])
+    with pytest.raises(TableError, match="--keep: the table has no feature column 'b'"):
+        inspect_columns(pd.DataFrame({"a": NUMBERS}), keep=["b"])
     with pytest.raises(TableError, match="--categories: the table has no feature column 'b'"):
         inspect_columns(pd.DataFrame({"a": NUMBERS}), categories=["b"])

@@ -66,6 +66,10 @@ def tune(
         list[str] | None,
         typer.Option(help="Leave a column out; may be repeated.", metavar="COLUMN"),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Use a column though it counts the rows.", metavar="COLUMN"),
+    ] = None,
     categories: Annotated[
         list[str] | None,
         typer.Option(help="Take a column as categories; may be repeated.", metavar="COLUMN"),
@@ -139,6 +143,7 @@ def tune(
                 max_fits=max_fits,
                 time_budget=time_budget,
                 drop=drop or (),
+                keep=keep or (),
                 categories=categories or (),
                 weights_column=weights_column,
                 groups_column=groups_column,

@@ -47,16 +47,24 @@ class Columns:
 
 
 def inspect_columns(
-    features: pd.DataFrame, drop: Collection[str] = (), categories: Collection[str] = ()
+    features: pd.DataFrame,
+    drop: Collection[str] = (),
+    categories: Collection[str] = (),
+    keep: Collection[str] = (),
 ) -> Columns:
     """Sort feature columns into numbers and categories.
 
     Columns named in `drop` are left out, those in `categories` are taken as categories whatever
-    they hold. Raises `TableError` for a column without values, with infinite values, with text
-    among numbers, or of a type that is neither number nor text.
+    they hold, those in `keep` are used though they count the rows. Raises `TableError` for a column
+    without values, with infinite values, with text among numbers, or of a type that is neither
+    number nor text.
     """
     _check_named(features, drop, "--drop")
     _check_named(features, categories, "--categories")
+    _check_named(features, keep, "--keep")
+    both = [name for name in keep if name in drop]
+    if both:
+        raise TableError(f"--keep and --drop both name {listed(both)}: choose one of them.")
     features = features.drop(columns=list(drop))
     _check_missing(features)
     found = Columns([], [], dropped=list(drop))
@@ -65,24 +73,25 @@ def inspect_columns(
     for name in features.columns:
         column = features[name]
         check_entries(column, name)
-        if name not in categories and _left_out(column, name, found):
+        if name not in {*categories, *keep} and _left_out(column, name, found):
             continue
         if name in categories or not _holds_numbers(column, name):
             found.categories.append(name)
         else:
             check_finite(as_numbers(column, name), name)
             found.numbers.append(name)
-            if types.is_integer_dtype(column) and column.is_unique:
+            if name not in keep and types.is_integer_dtype(column) and column.is_unique:
                 found.notes.append(
                     f"column '{name}' holds a different whole number in each row: if it only "
-                    f"numbers the rows, leave it out with --drop '{name}'"
+                    f"names the rows, leave it out with --drop '{name}'"
                 )
         if column.nunique() == 1 and not column.isna().any():
             constant.append(name)
         if column.isna().any():
             incomplete.append(name)
     if not found.used:
-        raise TableError("No feature column is left beside the target: the table needs one.")
+        why = "".join(f" Note: {note}." for note in found.notes)
+        raise TableError(f"No feature column is left beside the target: the table needs one.{why}")
     many = [name for name in found.categories if features[name].nunique() > MOST_CATEGORIES]
     if many:
         found.notes.append(
@@ -138,10 +147,9 @@ def _check_missing(features: pd.DataFrame) -> None:
 def _left_out(column: pd.Series, name: str, found: Columns) -> bool:
     """Whether the column only names or counts the rows; if so it is noted in `found`."""
     reason = ""
-    if name.startswith("unnamed ") and types.is_integer_dtype(column):
-        counted = np.arange(len(column))
-        if np.array_equal(column, counted) or np.array_equal(column, counted + 1):
-            reason = "it has no name and counts the rows"
+    if types.is_integer_dtype(column) and "year" not in name.casefold():
+        if not column.isna().any() and _counts(column):
+            reason = f"it counts the rows (keep it with --keep '{name}')"
     elif _is_text(column) and stray_text(column) is None and not written_numbers(column):
         distinct = column.nunique()
         if distinct > max(_FEW_CATEGORIES, _MOSTLY_DIFFERENT * len(column)):
@@ -153,6 +161,12 @@ def _left_out(column: pd.Series, name: str, found: Columns) -> bool:
         found.dropped.append(name)
         found.notes.append(f"column '{name}' left out: {reason}")
     return bool(reason)
+
+
+def _counts(column: pd.Series) -> bool:
+    """Whether whole numbers are all those of a range, in any order."""
+    values = np.sort(column.to_numpy(dtype=object))
+    return len(values) > 2 and bool(np.all(np.diff(values) == 1))
 
 
 def _is_text(column: pd.Series) -> bool:

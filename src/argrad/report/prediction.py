@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from argrad.report.columns import conform
+from argrad.report.dates import dated_features, source_of
 from argrad.report.errors import ModelError, TableError, listed
 from argrad.report.model import load_model
 from argrad.report.preprocessing import MISSING, prepared_columns
@@ -161,16 +162,19 @@ class _Predictor:
         return notes
 
     def _check_columns(self, part: Table) -> None:
-        missing = [name for name in self._needed if name not in part.frame.columns]
+        present = part.frame.columns
+        needed = dict.fromkeys(source_of(name, present) for name in self._needed)
+        missing = [name for name in needed if name not in present]
         if missing:
             raise TableError(
                 f"{part.name} lacks {listed(missing, limit=20)}, which the model was fitted on. "
                 f"Its columns are {listed(part.frame.columns, limit=20)}."
             )
-        self._extra = [name for name in part.frame.columns if name not in self._needed]
+        self._extra = [name for name in present if name not in needed]
 
     def _predict(self, given: pd.DataFrame) -> pd.DataFrame:
-        features = conform(given, self._numbers, self._categories)[self._needed]
+        read = dated_features(given, self._needed)
+        features = conform(read, self._numbers, self._categories)[self._needed]
         self._remember_unseen(features)
         frame = pd.DataFrame({"prediction": self._pipeline.predict(features)})
         if self._probabilities:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from argrad.report.catalogue import Task, choice_of, named
 from argrad.report.columns import Columns, conform, inspect_columns
+from argrad.report.dates import with_dates
 from argrad.report.doubts import doubts
 from argrad.report.errors import InputError, TableError
 from argrad.report.penalty_groups import feature_groups
@@ -99,6 +100,7 @@ def tune_table(
     max_fits: int | None = None,
     time_budget: float | None = None,
     drop: Collection[str] = (),
+    keep: Collection[str] = (),
     categories: Collection[str] = (),
     weights_column: str | None = None,
     groups_column: str | None = None,
@@ -110,8 +112,9 @@ def tune_table(
     `table` is a CSV or Parquet file, a data frame, or None for the embedded breast cancer table;
     `target` names the column to predict, `model` one of `argrad.report.catalogue`, `criterion` one
     of its losses, by which all is tuned and judged. Rows are set aside first (`test_size`); the
-    searches share the same `folds` of the rest. Columns in `drop` are left out, those in
-    `categories` are categories whatever they hold. `weights_column` counts rows in fits and losses;
+    searches share the same `folds` of the rest. Columns in `drop` are left out, those in `keep` are
+    not though they count the rows, those in `categories` are categories whatever they hold; dates
+    are used as `with_dates` says. `weights_column` counts rows in fits and losses;
     rows of the same group in `groups_column` stay on one side of every split; columns of the same
     group in `groups` may share a penalty. With `granularity="auto"` a last search decides on folds
     it has not seen whether more than one penalty pays. `max_fits` and the seconds of `time_budget`
@@ -150,11 +153,12 @@ def tune_table(
     choice.check_classes(len(set(learnt.values)), granularity)
     criterion = choice.criterion(criterion)
     check_range(pd.Series(learnt.values, roles.target.index), target, choice)
-    columns = inspect_columns(roles.features, drop, categories)
-    columns.notes.extend(roles.notes)
+    features, notes_on_dates = with_dates(roles.features, {*drop, *categories})
+    columns = inspect_columns(features, drop, categories, keep)
+    columns.notes.extend([*notes_on_dates, *roles.notes])
     together = None if roles.groups is None else roles.groups.to_numpy()
     splits = split_rows(learnt, folds, test_size, seed, together)
-    frame = conform(roles.features, columns.numbers, columns.categories)
+    frame = conform(features, columns.numbers, columns.categories)
     train = frame.iloc[splits.train].reset_index(drop=True)
     weights = None if roles.weights is None else roles.weights.to_numpy()
     pipeline = build_pipeline(columns, choice, train)
