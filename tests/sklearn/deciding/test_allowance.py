@@ -38,6 +38,25 @@ def test_time_on_the_wall_and_of_the_processor():
     assert (allowance.used, allowance.dear) == (1, True)
 
 
+def test_a_first_evaluation_of_half_the_time_is_the_last():
+    def slow(h):
+        end = time.process_time() + 0.06
+        while time.process_time() < end:
+            pass
+        return bowl(h)
+
+    for seconds, dear in ((0.1, True), (60.0, False)):
+        allowance = Allowance(99, np.inf)
+        allowance.begin_clock(seconds)
+        criterion = allowance.spend(slow, 1)
+        criterion(np.ones(1))
+        assert allowance.dear == dear
+    criterion(np.ones(1))
+    assert Allowance(9, np.inf).seconds_left(20.0) == 20.0
+    assert 0.0 <= Allowance(9, time.perf_counter() + 5.0).seconds_left(20.0) <= 5.0
+    assert Allowance(9, time.perf_counter() - 5.0).seconds_left(20.0) == 0.0
+
+
 def test_whoever_listens_knows_what_is_tried_and_can_end_it():
     told = []
 

@@ -295,11 +295,13 @@ def test_networks_that_are_dear_have_one_decay_and_are_told(rng, monkeypatch):
         return GradientSearchCV(network(2), {"alpha": Auto(1e-3, 1e3)}, cv=3, max_fits=10).fit(X, y)
 
     with monkeypatch.context() as patched:
-        patched.setattr(settled, "affordable_rows_of_network", lambda weights: 0)
+        patched.setattr(settled, "affordable_rows_of_network", lambda weights, seconds: 0)
         found = search()
     assert found.granularity_reason_.startswith("shared: 9 weights are too many to compare")
     assert (found.best_params_, found.n_fits_) == (asked.best_params_, asked.n_fits_)
     monkeypatch.setattr(settled, "_PATIENCE", 0.0)
+    assert "within 0 s of processor time" in search().granularity_reason_
+    monkeypatch.setattr(settled, "affordable_rows_of_network", lambda weights, seconds: 99)
     found = search()
     assert "per-layer takes more than 0 s of processor time" in found.granularity_reason_
     assert (found.granularity_, found.best_params_) == ("shared", asked.best_params_)
@@ -307,7 +309,7 @@ def test_networks_that_are_dear_have_one_decay_and_are_told(rng, monkeypatch):
 
 def test_of_many_rows_of_a_network_a_part_is_looked_at(rng, monkeypatch):
     X, y = curve(rng, 90)
-    monkeypatch.setattr(settled, "affordable_rows_of_network", lambda weights: 45)
+    monkeypatch.setattr(settled, "affordable_rows_of_network", lambda weights, seconds: 45)
     given = chooses(PER_LAYER, [0.0, 0.0], monkeypatch)
     GradientSearchCV(network(2), cv=3, max_fits=12).fit(X, y)
     drawn = settled.draw(90, 45, None)

@@ -28,9 +28,9 @@ _ENTRIES, _SQUARES = 160_000, 300_000_000
 # Of a comparison of one number with few, which takes a fifth of the evaluations: coefficients
 # squared times rows and twice the coefficients, which forming and inverting Hessians takes.
 _FIFTH, _PRODUCTS = 5, 800_000_000
-# The same of networks, which are trained in some hundred passes over all rows, and whose Hessians
-# are formed column by column: what takes about a minute where they train well.
-_TRAINED, _TRAINED_PRODUCTS = 250_000, 600_000_000
+# The same of networks, in a second: they are trained in some hundred passes over all rows, and
+# their Hessians are formed column by column. That is what it takes where they train well.
+_TRAINED, _TRAINED_PRODUCTS = 4_000, 10_000_000
 # Of sparse models, whose evaluations read the columns of small supports.
 _SPARSE = 4_000_000
 
@@ -149,14 +149,17 @@ def affordable_rows_of_few(coefficients: int, condensed: bool) -> int:
     return rows if 2 * rows >= p else 0
 
 
-def affordable_rows_of_network(weights: int) -> int:
-    """How many rows a comparison for a network of so many weights and intercepts may look at.
+def affordable_rows_of_network(weights: int, seconds: float) -> int:
+    """How many rows a comparison for a network of so many weights and intercepts may look at, in
+    so many seconds of processor time.
 
-    >>> affordable_rows_of_network(121), affordable_rows_of_network(1209)
-    (2066, 0)
+    >>> [affordable_rows_of_network(p, 20.0) for p in (121, 400, 430)]
+    [661, 200, 0]
+    >>> affordable_rows_of_network(430, 60.0)
+    558
     """
     p = weights
-    rows = min(_TRAINED // p, _TRAINED_PRODUCTS // p**2 - 2 * p)
+    rows = int(min(_TRAINED * seconds / p, _TRAINED_PRODUCTS * seconds / p**2 - 2 * p))
     return rows if 2 * rows >= p else 0
 
 

@@ -288,7 +288,8 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
         rows = n if affordable_rows_of_sparse(number) >= n else 0
     elif trained:
         number, few = whole.weights, _few(box, targets, groups, trained)
-        rows = affordable_rows_of_network(number)
+        seconds = allowance.seconds_left(_PATIENCE)
+        rows = affordable_rows_of_network(number, seconds)
     else:
         number *= model.outputs(targets)
         rows = affordable_rows(number, model.squares)
@@ -297,7 +298,8 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
             few = _few(box, targets, groups, trained)
     if rows == 0:
         what = "weights" if trained else "coefficients"
-        why = f"{number} {what} are too many to compare what else there is within a minute"
+        within = f"{seconds:.0f} s of processor time" if trained else "a minute"
+        why = f"{number} {what} are too many to compare what else there is within {within}"
         return undecided(box.start, why), auto.decided(SHARED, box)
     drawn = None
     if rows < n:
@@ -321,14 +323,14 @@ def _decided(auto, model, make, whole, stack, splits, strata, allowance):
     part = min(1.0, rows / n)
     doubt, told = doubt_of(whole, strata), allowance.begin
     if trained:
-        allowance.begin_clock(_PATIENCE)
+        allowance.begin_clock(seconds)
     if few is not None:
         level = np.full(len(box.start), box.start.mean())
         objective_for = lambda chosen: spending(chosen).each
         decision = compare(objective_for, splits, few, level, doubt, None, told, part, early=True)
         if allowance.dear:
             why = (
-                f"{' and '.join(map(str, few.ways))} takes more than {_PATIENCE:.0f} s of "
+                f"{' and '.join(map(str, few.ways))} takes more than {seconds:.0f} s of "
                 "processor time to compare; ask for it by name to have that done"
             )
             decision = undecided(decision.log_values, why)
