@@ -1,6 +1,7 @@
 """Constrained problems: published sensitivities, kinks, and rows that depend on each other."""
 
 import math
+import re
 from functools import cache
 
 import jax
@@ -168,5 +169,7 @@ def test_rows_that_depend_on_each_other_are_named_when_differentiated(rows):
     assert found.status == ag.Status.dependent
     assert found.violation < 1e-12
     del compiled
-    with pytest.raises(Exception, match=r"LICQ fails.*constraints (budget|again|box)"):
+    with pytest.raises(Exception, match="LICQ fails") as failure:
         jax.jit(jax.jacfwd(solve))(1.0, jnp.zeros(2))
+    named = re.search(r"\(constraints (.*), iterations", str(failure.value))[1].split(", ")
+    assert {re.split(r"[.\[]", name)[0] for name in named} == {row.name for row in rows}

@@ -175,7 +175,8 @@ def test_a_row_stated_twice_is_solved_but_not_differentiated():
     found = program(jnp.array([-1.0, 1.0]))
     assert found.status == ag.Status.dependent
     np.testing.assert_allclose(found.primal, [0, -1], atol=1e-10)
-    with pytest.raises(Exception, match="depend on each other"):
+    both = r"depend on each other.*constraints G\[[01]\], G\[[01]\],"
+    with pytest.raises(Exception, match=both):
         jax.grad(lambda p: program(p).primal.sum())(jnp.array([-1.0, 1.0]))
 
 

@@ -65,8 +65,8 @@ class Status(eqx.Enumeration):
     )
     dependent: Any = (
         "ended where the gradients of the active constraints depend on each other (LICQ fails), "
-        "so that multipliers are not unique and derivatives not to be had from them. Remove the "
-        "redundant constraint, or use argrad.directional"
+        "so that multipliers are not unique and derivatives not to be had from them. Remove a "
+        "redundant one of those named here, or use argrad.directional"
     )
     inaccurate: Any = (
         "returned a point too far from satisfying its optimality conditions: a derivative there "

@@ -11,7 +11,6 @@ from scipy.linalg import null_space
 
 from argrad.linalg import kkt
 from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR
-from argrad.linalg.kkt import NO_ROW
 
 D, M = 7, 4
 lagrangian_form, null_space_form = jax.jit(kkt.lagrangian_form), jax.jit(kkt.null_space_form)
@@ -68,7 +67,7 @@ def test_dense_inverse_for_every_mask(problem, form):
         expected = np.linalg.inv(dense(hessian, rows, mask))
         np.testing.assert_allclose(assembled(inverse), expected, atol=1e-12)
         assert inverse.curvature == DEFINITE
-        assert inverse.dependent == NO_ROW
+        assert not np.any(inverse.dependent)
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -122,15 +121,14 @@ def test_large_matrices_get_the_form_that_is_well_posed(rng):
 
 
 @pytest.mark.parametrize("units", [np.ones(M + 1), np.logspace(-5, 5, M + 1)], ids=["ones", "wide"])
-def test_a_row_that_others_explain_is_named_and_the_rest_is_least_squares(rng, units):
-    """Row 4 is row 0 minus row 2: any of these three may be called superfluous, 1 and 3 not."""
+def test_rows_that_explain_each_other_are_named_and_the_rest_is_least_squares(rng, units):
+    """Row 4 is row 0 minus row 2: each of these three has a part in that, 1 and 3 have none."""
     H, rows = definite(rng, D), independent(rng, M, D)
     A = units[:, None] * np.concatenate([rows, rows[:1] - rows[2:3]])
     active = np.ones(M + 1, bool)
     _, posed = lagrangian_form(H, A, active)
     assert not posed
     inverse = null_space_form(H, A, active)
-    assert inverse.dependent in (0, 2, 4)
     assert inverse.curvature == DEFINITE
     a, b = rng.normal(size=D), A @ rng.normal(size=D)
     u, l = inverse.solve(a, b)
@@ -141,6 +139,9 @@ def test_a_row_that_others_explain_is_named_and_the_rest_is_least_squares(rng, u
     norms = np.linalg.norm(A, axis=1)
     vanishing = null_space((A / norms[:, None]).T, rcond=1e-9)[:, 0]
     assert abs(vanishing @ (l * norms)) < 1e-11
+    parts = np.abs(vanishing) / np.max(np.abs(vanishing))
+    assert np.all(parts[[0, 2, 4]] > 0.01)
+    np.testing.assert_allclose(inverse.dependent, parts, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +156,12 @@ def test_a_row_that_others_explain_is_named_and_the_rest_is_least_squares(rng, u
 def test_dependent_rows(rows, named):
     rows = np.array(rows)
     active = np.ones(len(rows), bool)
-    assert int(null_space_form(np.eye(3), rows, active).dependent) in named
+    found = null_space_form(np.eye(3), rows, active).dependent
+    assert set(np.flatnonzero(found > 1e-9)) == named
+    assert np.max(found) == 1
     # Rows that are not active do not count, whatever is in them.
     active[list(named)[1:] or [1]] = False
-    assert null_space_form(np.eye(3), rows, active).dependent == NO_ROW
+    assert not np.any(null_space_form(np.eye(3), rows, active).dependent)
 
 
 @pytest.mark.parametrize(

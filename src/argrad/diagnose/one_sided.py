@@ -20,7 +20,7 @@ from scipy.optimize import linprog, nnls
 
 from argrad.diagnose.local import Local
 from argrad.linalg.cholesky import DEFINITE
-from argrad.linalg.kkt import NO_ROW, balancing_units, null_space_form
+from argrad.linalg.kkt import balancing_units, null_space_form
 from argrad.rows import row_name
 from argrad.status import SolveError
 
@@ -86,7 +86,7 @@ def _check(local: Local, inverse, strong, b) -> None:
             "the one-sided derivative is not unique: second-order sufficiency fails, the objective "
             "is flat (or falls) along a direction that the strongly active constraints leave free."
         )
-    if int(inverse.dependent) == NO_ROW:
+    if not np.any(inverse.dependent):
         return
     explained, _ = inverse.solve(jnp.zeros(local.v.size), jnp.asarray(b))
     left = np.where(strong, np.abs(local.jacobian @ explained - b), 0)

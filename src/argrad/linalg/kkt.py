@@ -13,7 +13,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from argrad.linalg.cholesky import DEFINITE, INDEFINITE, SINGULAR, singular_threshold
 
-NO_ROW = -1
 _SMALL = 64  # variables up to which two decompositions cost a millisecond or two
 _PASSES = 8  # each leaves the square root of what the sizes of the rows still differ by
 
@@ -21,15 +20,16 @@ _PASSES = 8  # each leaves the square root of what the sizes of the rows still d
 class KKTInverse(NamedTuple):
     """[[primal, crossᵀ], [cross, −dual]], and what was learnt of H and A on the way.
 
-    `curvature` is that of H on the null space of A. `dependent` is a row that is a linear
-    combination of the others, or NO_ROW where the rows are independent (LICQ holds).
+    `curvature` is that of H on the null space of A. `dependent` is how much of a combination of
+    the rows that vanishes each row is, the largest 1: all 0 where the rows are independent (LICQ
+    holds).
     """
 
     primal: Float[Array, "d d"]
     cross: Float[Array, "m d"]
     dual: Float[Array, "m m"]
     curvature: Int[Array, ""]
-    dependent: Int[Array, ""]
+    dependent: Float[Array, " m"]
 
     def solve(
         self, a: Float[Array, " d"], b: Float[Array, " m"]
@@ -80,7 +80,7 @@ def lagrangian_form(
         cross=cross,
         dual=dual,
         curvature=jnp.array(DEFINITE),
-        dependent=jnp.array(NO_ROW),
+        dependent=jnp.zeros(rows.shape[0], hessian.dtype),
     )
     return found, posed & independent
 
@@ -138,11 +138,14 @@ def null_space_form(
     cross = pseudo.T - (pseudo.T @ hessian) @ primal
     dual = pseudo.T @ hessian @ cross.T + jnp.diag(jnp.where(active, 0.0, 1.0).astype(dtype))
 
-    # Which part of each row the independent directions do not explain.
-    explained = jnp.sum(jnp.where(held, left[:, :k], 0) ** 2, axis=1)
-    unexplained = jnp.where(active, 1 - explained, 0)
+    # Which part of each row the independent directions do not explain. That row's part of the
+    # combinations that vanish has the rows in it that it depends on.
+    directions = jnp.where(held, left[:, :k], 0)
+    unexplained = jnp.where(active, 1 - jnp.sum(directions**2, axis=1), 0)
     worst = jnp.argmax(unexplained)
-    dependent = jnp.where(unexplained[worst] > rank_tol, worst, NO_ROW)
+    vanishing = jnp.abs(directions @ directions[worst]).at[worst].set(unexplained[worst])
+    some = unexplained[worst] > rank_tol
+    dependent = jnp.where(some & active, vanishing / jnp.where(some, jnp.max(vanishing), 1), 0)
     primal, cross = units[:, None] * primal * units, cross * units
     return KKTInverse(primal, cross, dual, curvature, dependent)
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from argrad.constraints import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.linalg.cholesky import DEFINITE
-from argrad.linalg.kkt import NO_ROW, KKTInverse, kkt_inverse
+from argrad.linalg.kkt import KKTInverse, kkt_inverse
 from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_hessian
 
 POLISHING_STEPS = 20
@@ -23,10 +23,10 @@ class Polished(NamedTuple):
     """A point that satisfies the optimality conditions on its active rows.
 
     `error` is the largest residual of all conditions, relative to the sizes of their terms;
-    `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE. `runaway` is a row
-    whose multiplier has no bound, or NO_ROW; `flattening` says that the curvature still fell by
-    a share in the last step, so that it may be zero where the steps lead. `nonfinite` are the rows
-    that, or whose gradients, are NaN or infinite.
+    `activity` of each row below is INACTIVE, WEAKLY_ACTIVE or STRONGLY_ACTIVE. `runaway` is how
+    far each multiplier runs off, the largest 1, all 0 where they have bounds; `flattening` says
+    that the curvature still fell by a share in the last step, so that it may be zero where the
+    steps lead. `nonfinite` are the rows that, or whose gradients, are NaN or infinite.
     """
 
     v: Float[Array, " d"]
@@ -34,7 +34,7 @@ class Polished(NamedTuple):
     active: Bool[Array, " m"]
     activity: Int[Array, " i"]
     inverse: KKTInverse
-    runaway: Int[Array, ""]
+    runaway: Float[Array, " m"]
     flattening: Bool[Array, ""]
     error: Float[Array, ""]
     gradient_norm: Float[Array, ""]
@@ -133,9 +133,7 @@ def polish(
         multipliers=multipliers,
         active=active | equal,
         last=active | equal,
-        inverse=KKTInverse(
-            zeros(d, d), zeros(m, d), zeros(m, m), jnp.array(DEFINITE), jnp.array(NO_ROW)
-        ),
+        inverse=KKTInverse(zeros(d, d), zeros(m, d), zeros(m, m), jnp.array(DEFINITE), zeros(m)),
         curvature=zeros(),
         step_norm=jnp.full((), jnp.inf, v.dtype),
         growth=jnp.ones((), v.dtype),
@@ -188,7 +186,7 @@ def _judge(flat: Flat, found: _Carry, v0, dual0, fixed: bool) -> Polished:
         active=found.active,
         activity=jnp.where(force[e:] > tol, STRONGLY_ACTIVE, touching),
         inverse=found.inverse,
-        runaway=jnp.where(unbounded, jnp.argmax(share), NO_ROW),
+        runaway=jnp.where(unbounded, share / jnp.where(unbounded, jnp.max(share), 1), 0),
         flattening=found.growth > 1.5,
         error=error,
         gradient_norm=jnp.linalg.norm(model.lagrangian_gradient(multipliers)),

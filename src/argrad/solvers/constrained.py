@@ -12,7 +12,6 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from argrad.conditions import Point
 from argrad.linalg.cholesky import INDEFINITE, SINGULAR
-from argrad.linalg.kkt import NO_ROW
 from argrad.problem import Problem
 from argrad.rows import Pieces
 from argrad.solvers.active_set import POLISHING_STEPS, WEAKLY_ACTIVE, Polished, polish
@@ -170,23 +169,25 @@ def _judge(problem, point: Polished, status, steps, y, x, args, eps) -> Constrai
     optimal = point.error <= eps**0.5
     inverse = point.inverse
     weak = jnp.concatenate([jnp.zeros(e, bool), point.activity == WEAKLY_ACTIVE])
-    dependent = jnp.where(point.runaway == NO_ROW, inverse.dependent, point.runaway)
+    runaway = jnp.any(point.runaway > 0)
+    several = jnp.where(runaway, point.runaway, inverse.dependent)
+    dependent = jnp.any(several > 0)
     # A solver that gave up at the solution has found it; one that claims it has to show it.
     # Where rows depend on each other, large multipliers make almost any point look like one.
     gave_up = (status == Status.stalled) | (status == Status.max_steps_reached)
-    gave_up &= dependent == NO_ROW
+    gave_up &= ~dependent
     status = Status.where(optimal & gave_up, Status.converged, status)
     status = Status.where(~optimal & (status == Status.converged), Status.stalled, status)
     for condition, verdict in (
-        (point.runaway != NO_ROW, Status.dependent),
+        (runaway, Status.dependent),
         (inverse.curvature == INDEFINITE, Status.saddle),
-        (dependent != NO_ROW, Status.dependent),
+        (dependent, Status.dependent),
         (jnp.any(weak), Status.kink),
         ((inverse.curvature == SINGULAR) | point.flattening, Status.singular),
     ):
         status = Status.where((status == Status.converged) & condition, verdict, status)
     guilty = jnp.where(status == Status.kink, weak.astype(point.v.dtype), point.violation)
-    several = (jnp.arange(guilty.size) == dependent).astype(guilty.dtype)
+    several = jnp.where(several > 1e-3, several, 0)
     guilty = jnp.where(status == Status.dependent, several, guilty)
     broken = (status == Status.nonfinite_start) | (status == Status.nonfinite)
     guilty = jnp.where(broken, point.nonfinite.astype(guilty.dtype), guilty)

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from argrad.linalg.cholesky import DEFINITE
-from argrad.linalg.kkt import NO_ROW, null_space_form
+from argrad.linalg.kkt import null_space_form
 from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Candidate, Start, candidate
@@ -71,16 +71,16 @@ class Dense:
     @staticmethod
     def regularity(
         program: Program, activity: Int[Array, " m"]
-    ) -> tuple[Int[Array, ""], Int[Array, ""]]:
-        """The curvature that strongly active rows leave, and an active row that depends on others.
+    ) -> tuple[Int[Array, ""], Float[Array, " m"]]:
+        """The curvature that strongly active rows leave, and how active rows depend on each other.
 
-        As `argrad.linalg.kkt` has them: DEFINITE or another verdict, and NO_ROW for none.
+        As `argrad.linalg.kkt` has them: DEFINITE or another verdict, and 0 for no part in it.
         """
         jacobian = jnp.pad(program.jacobian(), ((0, 1), (0, 0)))  # there may be no row at all
         both = jnp.stack([activity == STRONGLY_ACTIVE, activity != INACTIVE])
         form = lambda held: null_space_form(program.Q, jacobian, held)[3:]
         views = jax.vmap(form)(jnp.pad(both, ((0, 0), (0, 1))))
-        return views[0][0], views[1][1]
+        return views[0][0], views[1][1][:-1]
 
 
 def careful(
@@ -163,7 +163,7 @@ def _judge(curvature, dependent, rows, it, best: Candidate, optimal: Bool[Array,
     weak = activity == WEAKLY_ACTIVE
     status = Status.where(optimal, Status.converged, Status.max_steps_reached)
     for condition, verdict in (
-        (dependent != NO_ROW, Status.dependent),
+        (jnp.any(dependent > 0), Status.dependent),
         (curvature != DEFINITE, Status.singular),
         (jnp.any(weak), Status.kink),
     ):
@@ -175,7 +175,7 @@ def _judge(curvature, dependent, rows, it, best: Candidate, optimal: Bool[Array,
     proof = proof / jnp.max(proof, initial=float(jnp.finfo(proof.dtype).tiny))
     guilty = jnp.where(status == Status.infeasible, proof, 0)
     guilty = jnp.where(status == Status.kink, weak, guilty)
-    guilty = jnp.where(status == Status.dependent, jnp.arange(weak.size) == dependent, guilty)
+    guilty = jnp.where(status == Status.dependent, dependent, guilty)
     return status, guilty.astype(proof.dtype)
 
 

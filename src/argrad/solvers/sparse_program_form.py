@@ -6,7 +6,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from argrad.linalg.block_tridiagonal import BlockCholesky, BlockTridiagonal
 from argrad.linalg.cholesky import DEFINITE, SINGULAR
-from argrad.linalg.kkt import NO_ROW
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE
 from argrad.solvers.quadratic_program_data import Units
 from argrad.solvers.quadratic_program_forms import PrimalForm, penalty
@@ -72,8 +71,8 @@ def _complete(factor: BlockCholesky) -> Bool[Array, ""]:
 
 def regularity(
     program: SparseProgram, activity: Int[Array, " m"]
-) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """The curvature that strongly active rows leave, and an active row that depends on others.
+) -> tuple[Int[Array, ""], Float[Array, " m"]]:
+    """The curvature that strongly active rows leave, and how active rows depend on each other.
 
     Both by inverse iteration from a random vector, which finds what is singular to rounding. Rows
     that hardly differ from dependent ones, or curvature that is hardly zero, may be told from
@@ -107,15 +106,15 @@ def _curvature(program: SparseProgram, held: Bool[Array, " m"]) -> Int[Array, ""
     return jnp.where(singular, SINGULAR, DEFINITE)
 
 
-def _dependent(program: SparseProgram, held: Bool[Array, " m"]) -> Int[Array, ""]:
-    """A row that takes most part in a combination of the held rows that vanishes, or NO_ROW.
+def _dependent(program: SparseProgram, held: Bool[Array, " m"]) -> Float[Array, " m"]:
+    """How much of a combination of the held rows that vanishes each is, or 0 where none does.
 
     Inverse iteration with J Jᵀ + δ, whose inverse is (1 − J (δ + JᵀJ)⁻¹ Jᵀ)/δ.
     """
     plan, k, dtype = program.plan, program.rows.shape[0], program.p.dtype
     eps, free = float(jnp.finfo(dtype).eps), _free(program, held)
     lower, upper = program.bounds(held)
-    found = jnp.array(NO_ROW)
+    found = jnp.zeros(held.shape, dtype)
     if k and program.rows.data.size:
         here = held[:k]
         lengths = jnp.sqrt(program.squares())
@@ -132,10 +131,12 @@ def _dependent(program: SparseProgram, held: Bool[Array, " m"]) -> Int[Array, ""
         v = jax.random.normal(jax.random.key(1), here.shape, dtype)
         v = jax.lax.fori_loop(0, _ROUNDS, round_, _unit(jnp.where(here, v, 0)))
         vanishes = jnp.linalg.norm(v @ bare) <= eps**0.5
-        found = jnp.where(vanishes & jnp.any(here), jnp.argmax(jnp.abs(v)), found)
+        part = jnp.abs(v) / jnp.max(jnp.abs(v), initial=float(jnp.finfo(dtype).tiny))
+        found = found.at[:k].set(jnp.where(vanishes & jnp.any(here), part, 0))
     if lower is not None and upper is not None:
         between = lower & upper
-        found = jnp.where(jnp.any(between), k + jnp.argmax(between), found)
+        both = jnp.concatenate([jnp.zeros(k, bool), between, between])
+        found = jnp.where(jnp.any(between), both, found)
     return found
 
 
