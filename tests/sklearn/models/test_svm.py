@@ -271,3 +271,13 @@ def test_what_cannot_be_tuned(rng):
         GradientSearchCV(SVC(), cv=[(np.arange(0, 8, 2), np.arange(1, 8, 2))]).fit(X, y)
     with pytest.raises(ValueError, match="names 7, but the classes"):
         GradientSearchCV(SVC(class_weight={7: 2.0})).fit(X, y)
+
+
+def test_a_fold_in_which_the_target_is_constant(rng):
+    """The intercept alone meets it, as libsvm has it."""
+    X, y = rng.normal(size=(60, 3)), np.r_[np.ones(30), rng.normal(size=30)]
+    splits = list(KFold(2).split(X))
+    search = GradientSearchCV(SVR(), {"C": Shared(1e-2, 1e2)}, cv=splits).fit(X, y)
+    model = SVR(**search.best_params_, tol=1e-10)
+    losses = [np.mean((model.fit(X[a], y[a]).predict(X[b]) - y[b]) ** 2) for a, b in splits]
+    assert -search.best_score_ == pytest.approx(np.mean(losses), rel=1e-5)

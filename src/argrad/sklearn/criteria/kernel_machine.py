@@ -124,6 +124,8 @@ def _dual(
 def _rough_numbers(dual: Dual) -> np.ndarray:
     """β (n,) by libsvm."""
     tol = _ROUGH * float(np.std(dual.target))
+    if tol == 0.0:  # alike in all rows, which the intercept alone then meets
+        return np.zeros(len(dual.target))
     machine = _fitted(
         SVR(tol=tol, epsilon=dual.epsilon, **_HOW), dual.kernel, dual.target, dual.high
     )
