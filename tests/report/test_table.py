@@ -6,7 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from argrad.report.errors import TableError
-from argrad.report.table import EMBEDDED_TARGET, as_table, embedded_table, split_target
+from argrad.report.table import EMBEDDED_TARGET, as_table, embedded_table, in_chunks, split_target
 
 
 def written(path, text: str, encoding: str = "utf-8"):
@@ -35,6 +35,31 @@ def test_delimiter_is_read_from_the_header(tmp_path, delimiter):
     frame = as_table(path).frame
     assert list(frame.columns) == ["a", "b c"]
     assert list(frame["b c"]) == ["x", "y"]
+
+
+def test_decimal_commas_between_semicolons_are_numbers(rng, tmp_path):
+    frame = pd.DataFrame({"a": rng.normal(size=30), "n": range(30), "c": ["x", "1,5 l"] * 15})
+    frame.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False, encoding="utf-8-sig")
+    pd.testing.assert_frame_equal(as_table(tmp_path / "t.csv").frame, frame)
+    (part, *_) = in_chunks(tmp_path / "t.csv", rows=7)
+    pd.testing.assert_frame_equal(part.frame, frame[:7])
+    # Where points are decimals a comma is something else.
+    mixed = as_table(written(tmp_path / "m.csv", "a;b\n1.5;1,5\n2.5;2,5\n")).frame
+    assert mixed["a"].tolist() == [1.5, 2.5]
+    assert mixed["b"].tolist() == ["1,5", "2,5"]
+
+
+def test_packed_text_is_read(rng, tmp_path):
+    frame = pd.DataFrame({"a": rng.normal(size=30), "b": ["x", "y"] * 15})
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    pd.testing.assert_frame_equal(as_table(tmp_path / "t.csv.gz").frame, frame)
+    parts = [table.frame for table in in_chunks(tmp_path / "t.csv.gz", rows=8)]
+    pd.testing.assert_frame_equal(pd.concat(parts), frame)
+    (tmp_path / "cut.csv.gz").write_bytes((tmp_path / "t.csv.gz").read_bytes()[:-30])
+    with pytest.raises(TableError, match=r"'.*cut.csv.gz' cannot be read"):
+        as_table(tmp_path / "cut.csv.gz")
+    with pytest.raises(TableError, match=r"cannot be read: Not a gzipped file"):
+        as_table(written(tmp_path / "plain.csv.gz", "a,b\n1,2\n"))
 
 
 def test_columns_can_be_read_as_text(tmp_path):

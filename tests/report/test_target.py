@@ -27,6 +27,17 @@ def test_task_is_inferred_and_said(entries, task, reason):
     assert reason in target.reason
 
 
+def test_counts_with_a_tail_are_no_classes():
+    """Nine different numbers in 200 rows, the highest of them in few."""
+    counts = np.repeat(np.arange(9), [140, 22, 10, 8, 8, 5, 4, 2, 1])
+    target = read_target(pd.Series(counts), "y")
+    assert target.task == "regression"
+    assert "9 different whole numbers, the rarest in few rows" in target.reason
+    ratings = read_target(pd.Series(np.repeat([1, 2, 3], [100, 30, 8])), "y")
+    assert ratings.task == "classification"
+    assert read_target(pd.Series([0] * 197 + [1] * 3), "y").task == "classification"
+
+
 def test_task_can_be_given():
     assert read_target(pd.Series([0, 1] * 20), "y", "regression").values.dtype == "float64"
     given = read_target(pd.Series([0.5, 1.5] * 20), "y", "classification")

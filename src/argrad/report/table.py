@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import difflib
+import gzip
+import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -24,6 +27,9 @@ CHUNK = 50_000
 
 _DELIMITED = {".csv", ".tsv", ".txt"}
 _PARQUET = {".parquet", ".pq"}
+# Lines that show whether decimals are written with commas.
+_SHOWN = 200
+_COMMA, _POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ def _existing(source: str | Path) -> Path:
     path = Path(source)
     if path.is_dir():
         raise TableError(f"'{path}' is a folder, not a table: name the file in it.")
-    check_suffix(path)
+    packed = path.suffix.lower() == ".gz" and path.with_suffix("").suffix.lower() in _DELIMITED
+    if not packed:
+        check_suffix(path)
     if not path.exists():
         raise TableError(f"There is no file '{path}'{_nearest_file(path)}: check the path.")
     return path
@@ -98,8 +106,9 @@ def _read_errors(path: Path) -> Iterator[None]:
         yield
     except TableError:
         raise
-    except OSError as error:
-        raise TableError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    except (OSError, EOFError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TableError(f"'{path}' cannot be read: {why}.") from error
     except UnicodeDecodeError as error:
         raise TableError(
             f"'{path}' is not UTF-8 text (byte {error.start}): save it as UTF-8."
@@ -124,7 +133,7 @@ def check_suffix(path: Path) -> None:
         ending = f"ends in '{path.suffix}'" if path.suffix else "has no suffix"
         raise TableError(
             f"'{path}' {ending}, which is not a table format known here: "
-            "use .csv (or .tsv) or .parquet."
+            "use .csv (or .tsv), to be read also .csv.gz, or .parquet."
         )
 
 
@@ -226,13 +235,15 @@ def _strict_rows(path: Path, columns: int) -> Iterator[None]:
 
 def _csv_options(path: Path, as_text: Collection[str]) -> tuple[list[str], dict[str, Any]]:
     """The column names that the header line gives, and how pandas is to read the rest."""
-    with open(path, newline="", encoding="utf-8-sig") as lines:
+    with _opened(path) as lines:
         first = lines.readline()
         if not first.strip():
             raise TableError(f"'{path}' is empty: it needs a header line and rows.")
         delimiter = _delimiter(first)
         lines.seek(0)
-        header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+        fields = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        header = next(fields)
+        decimal = "," if delimiter == ";" and _decimal_commas(islice(fields, _SHOWN)) else "."
     names = [name.strip() or f"unnamed {place}" for place, name in enumerate(header, 1)]
     _check_duplicates(str(path), names)
     return names, {
@@ -242,8 +253,21 @@ def _csv_options(path: Path, as_text: Collection[str]) -> tuple[list[str], dict[
         "index_col": False,
         "dtype": {name: str for name in names if name in as_text},
         "skipinitialspace": True,
+        "decimal": decimal,
         "encoding": "utf-8-sig",
     }
+
+
+def _opened(path: Path) -> TextIO:
+    how: dict[str, Any] = {"mode": "rt", "newline": "", "encoding": "utf-8-sig"}
+    return gzip.open(path, **how) if path.suffix.lower() == ".gz" else open(path, **how)
+
+
+def _decimal_commas(rows: Iterable[Sequence[str]]) -> bool:
+    """Whether there are decimals with a comma, and none with a point, as spreadsheets have them
+    where fields are parted by semicolons."""
+    fields = [field.strip() for row in rows for field in row]
+    return any(map(_COMMA.fullmatch, fields)) and not any(map(_POINT.fullmatch, fields))
 
 
 def _delimiter(header: str) -> str:

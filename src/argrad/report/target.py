@@ -19,9 +19,10 @@ from argrad.report.values import (
     written_numbers,
 )
 
-# Whole numbers are classes when there are at most this many, each often enough to be one.
+# Whole numbers are classes when there are at most this many, each often enough to be one: counts
+# have a tail of rare ones.
 _MOST_CLASSES = 10
-_ROWS_PER_CLASS = 10
+_ROWS_PER_CLASS, _ROWS_OF_RAREST = 10, 8
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,13 @@ def _infer(column: pd.Series) -> tuple[Task, str]:
         return "classification", "the target holds text"
     distinct = column.nunique()
     whole = _is_whole(column)
-    if whole and (
-        distinct <= 2 or (distinct <= _MOST_CLASSES and len(column) >= _ROWS_PER_CLASS * distinct)
-    ):
+    few = distinct <= _MOST_CLASSES and len(column) >= _ROWS_PER_CLASS * distinct
+    rare = few and distinct > 2 and column.value_counts().min() < _ROWS_OF_RAREST
+    if whole and (distinct <= 2 or (few and not rare)):
         return "classification", f"the target holds {distinct} different whole numbers"
     kind = "whole numbers" if whole else "numbers"
-    return "regression", f"the target holds {distinct} different {kind}"
+    tail = ", the rarest in few rows" if whole and rare else ""
+    return "regression", f"the target holds {distinct} different {kind}{tail}"
 
 
 def _is_text(column: pd.Series) -> bool:
