@@ -5,14 +5,22 @@
 Rank pooling describes a sequence by the vector that puts its frames in order: with v_t the mean of
 the features of frames 1 to t, a support vector regression of time on them,
 
-    u* = argmin over u of   ½ |u|² + C/2 Σ_t max(|t/T − uᵀv_t| − ε, 0)²
+    u* = argmin over u of   ½ |u|² + C/2T Σ_t max(|t/T − uᵀv_t| − ε, 0)²
 
-so that u* is an argmin, and the features below it can be learnt through its derivative, together
-with the classifier above. Against it stand average and maximum pooling of features that are learnt
-just so, and rank pooling of features that are not.
+once from the first frame on and once from the last one back. As u* is an argmin, the features
+below it can be learnt through its derivative, together with the classifier above. Against it
+stand average and maximum pooling of features that are learnt just so, and rank pooling of features
+that are not. All describe a sequence by as many numbers: where two vectors do it, each is of half
+as many features.
 
-Source: Fernando and Gould 2016, "Learning end-to-end video classification with rank-pooling",
-ICML; Gould et al. 2016, arXiv:1607.05447.
+C sets how much is kept of what the frames have in common. As it goes to zero, u* becomes a fixed
+weighted sum of the frames, C/T Σ_t max(t/T − ε, 0) v_t; as it grows, u* fits time and forgets by
+how much features differ from sequence to sequence. C and each contestant's penalty are those that
+got most right, over the three data sets together, on held-out sequences of seeds 100 to 105.
+
+Source: Fernando, Gavves, Oramas, Ghodrati and Tuytelaars 2017, "Rank pooling for action
+recognition", IEEE TPAMI 39(4), for both directions; Fernando and Gould 2016, "Learning end-to-end
+video classification with rank-pooling", ICML; Gould et al. 2016, arXiv:1607.05447.
 """
 
 import argparse
@@ -28,8 +36,9 @@ from jaxtyping import Array, Float, Int
 
 import argrad as ag
 
-FEATURES, EPSILON, COST = 12, 0.05, 10.0
-STEPS, RATE, DECAY = 300, 0.05, 1e-3  # of Adam; the last a penalty on the classifier's weights
+EPSILON, COST = 0.05, 0.3
+STEPS, RATE = 300, 0.05  # of Adam
+NUMBERS = 24  # that describe a sequence
 
 
 class Sequences(NamedTuple):
@@ -105,44 +114,54 @@ def _halves(frames, labels, train, test) -> tuple[Sequences, Sequences]:
 
 
 def order_error(u: Float[Array, " k"], frames: Float[Array, "time k"]) -> Float[Array, ""]:
-    """The lower objective, over C T."""
-    length = len(frames)
-    times = jnp.arange(1, length + 1) / length
+    """The lower objective."""
+    times = jnp.arange(1, len(frames) + 1) / len(frames)
     excess = jnp.maximum(jnp.abs(times - frames @ u) - EPSILON, 0)
-    return u @ u / (2 * COST * length) + jnp.mean(excess**2) / 2
+    return u @ u / 2 + COST / 2 * jnp.mean(excess**2)
 
 
 ordering = ag.argmin(order_error)
 
 
-def rank(features: Float[Array, "time k"]) -> Float[Array, " k"]:
-    """The vector that puts the running means of the features in order."""
+def rank(features: Float[Array, "time k"]) -> Float[Array, " 2*k"]:
+    """The vectors that put the running means of the features in order, on and back."""
     length, k = features.shape
-    means = jnp.cumsum(features, axis=0) / jnp.arange(1, length + 1)[:, None]
-    return ordering(means, jnp.zeros(k))
+    both = jnp.stack([features, features[::-1]])
+    means = jnp.cumsum(both, axis=1) / jnp.arange(1, length + 1)[:, None]
+    return jax.vmap(ordering)(means, jnp.zeros((2, k))).ravel()
 
 
-POOLINGS: dict[str, Callable[[Array], Array]] = {
-    "average": lambda features: jnp.mean(features, axis=0),
-    "maximum": lambda features: jnp.max(features, axis=0),
-    "rank": rank,
+class Contestant(NamedTuple):
+    """A way to make `NUMBERS` numbers of a sequence, and to classify it by them."""
+
+    pooling: Callable[[Float[Array, "time k"]], Float[Array, " numbers"]]
+    features: int  # k
+    learnt: bool  # or as drawn
+    penalty: float  # on the squares of the classifier's weights
+
+
+CONTESTANTS = {
+    "average pooling, learnt": Contestant(partial(jnp.mean, axis=0), NUMBERS, True, 1e-2),
+    "maximum pooling, learnt": Contestant(partial(jnp.max, axis=0), NUMBERS, True, 0.3),
+    "rank pooling, features as drawn": Contestant(rank, NUMBERS // 2, False, 3e-4),
+    "rank pooling, learnt end to end": Contestant(rank, NUMBERS // 2, True, 3e-3),
 }
 
 
-@partial(jax.jit, static_argnames=("pooling", "learnt", "classes"))
+@partial(jax.jit, static_argnames=("contestant", "classes"))
 def fit_and_test(
-    key: Array, train: Sequences, test: Sequences, pooling: str, learnt: bool, classes: int
+    key: Array, train: Sequences, test: Sequences, contestant: Contestant, classes: int
 ) -> tuple[Array, Array]:
     """Accuracy and log loss on the sequences `test`, after training on others."""
     frames = train.frames
-    channels = frames.shape[-1]
-    layer = jax.random.normal(key, (channels, FEATURES)) / jnp.sqrt(channels)
-    offset = jnp.full(FEATURES, 0.1)
+    channels, number = frames.shape[-1], contestant.features
+    layer = jax.random.normal(key, (channels, number)) / jnp.sqrt(channels)
+    offset = jnp.full(number, 0.1)
 
     def describe(layer, frames):
         weights, offset = layer
         features = jax.nn.relu(frames @ weights + offset)
-        return jax.vmap(POOLINGS[pooling])(features)
+        return jax.vmap(contestant.pooling)(features)
 
     def scores(model, frames):
         layer, (weights, offset) = model
@@ -154,12 +173,13 @@ def fit_and_test(
 
     def objective(model):
         (layer, classifier) = model
-        layer = layer if learnt else jax.lax.stop_gradient(layer)
-        return loss((layer, classifier), *train) + DECAY * jnp.sum(classifier[0] ** 2)
+        layer = layer if contestant.learnt else jax.lax.stop_gradient(layer)
+        penalty = contestant.penalty * jnp.sum(classifier[0] ** 2)
+        return loss((layer, classifier), *train) + penalty
 
     first = describe((layer, offset), frames)
     centre, spread = jnp.mean(first, axis=0), jnp.std(first, axis=0) + 1e-6
-    model = ((layer, offset), (jnp.zeros((FEATURES, classes)), jnp.zeros(classes)))
+    model = ((layer, offset), (jnp.zeros((NUMBERS, classes)), jnp.zeros(classes)))
     descent = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
 
     def step(_, carry):
@@ -172,22 +192,14 @@ def fit_and_test(
     return jnp.mean(right), loss(model, *test)
 
 
-CONTESTANTS = {
-    "average pooling, learnt": ("average", True),
-    "maximum pooling, learnt": ("maximum", True),
-    "rank pooling, features as drawn": ("rank", False),
-    "rank pooling, learnt end to end": ("rank", True),
-}
-
-
 def compare(data: Callable, seeds: int) -> dict[str, np.ndarray]:
     """Accuracy and log loss of each contestant on held-out sequences, a row for each seed."""
     found: dict[str, list] = {name: [] for name in CONTESTANTS}
     for seed in range(seeds):
         train, test = data(seed)
         classes = int(train.labels.max()) + 1
-        for name, (pooling, learnt) in CONTESTANTS.items():
-            numbers = fit_and_test(jax.random.key(seed), train, test, pooling, learnt, classes)
+        for name, contestant in CONTESTANTS.items():
+            numbers = fit_and_test(jax.random.key(seed), train, test, contestant, classes)
             found[name].append([float(number) for number in numbers])
     return {name: np.array(numbers) for name, numbers in found.items()}
 

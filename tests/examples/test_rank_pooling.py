@@ -14,7 +14,7 @@ def test_the_ordering_vector_is_that_of_scikit_learn(rng):
     u = rank_pooling.ordering(jnp.asarray(frames), jnp.zeros(5))
     regression = LinearSVR(
         epsilon=rank_pooling.EPSILON,
-        C=rank_pooling.COST / 2,  # its loss has no half before the squares
+        C=rank_pooling.COST / (2 * len(frames)),  # its loss is a sum, with no half before it
         loss="squared_epsilon_insensitive",
         dual=False,
         fit_intercept=False,
@@ -26,7 +26,7 @@ def test_the_ordering_vector_is_that_of_scikit_learn(rng):
 
 def test_its_derivative_is_that_of_differences(rng):
     features = jnp.asarray(rng.uniform(size=(30, 4)))
-    weights, direction = rng.normal(size=4), rng.normal(size=(30, 4))
+    weights, direction = rng.normal(size=8), rng.normal(size=(30, 4))
     total = lambda features: weights @ rank_pooling.rank(features)
     found = jnp.vdot(jax.grad(total)(features), direction)
     h = 1e-6
