@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from argrad.report.doubts import doubts
+from argrad.report.doubts import copies, doubts
 
 
 def test_a_classifier_is_compared_with_the_shares_of_the_classes(wine_result):
@@ -34,3 +35,16 @@ def test_few_held_out_rows_are_said(diabetes_result):
     assert doubts(few, diabetes_result.best) == [
         "the held-out rows are only 29: differences between losses on them say little"
     ]
+
+
+def test_rows_that_repeat_others_are_counted(rng):
+    frame = pd.DataFrame({"x": rng.normal(size=80), "flag": rng.random(80) > 0.5, "target": 1.0})
+    y = rng.normal(size=80)
+    assert copies(frame, y, ["x", "target"]) == []
+    twice = pd.concat([frame, frame[:9]], ignore_index=True)
+    (note,) = copies(twice, np.append(y, y[:9]), ["x", "target"])
+    assert note.startswith("9 of 89 rows repeat others in every column")
+    assert copies(twice, np.append(y, y[:9] + 1.0), ["x", "target"]) == []
+    # Of a few values rows repeat each other by chance.
+    few = pd.DataFrame({"a": rng.integers(0, 3, 90), "b": rng.integers(0, 3, 90)})
+    assert copies(few, few["a"].to_numpy(), ["a", "b"]) == []

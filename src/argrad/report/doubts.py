@@ -1,7 +1,9 @@
-"""What the held-out rows leave in doubt, in words."""
+"""What the rows, and those held out of them, leave in doubt, in words."""
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 from sklearn.dummy import DummyClassifier
 
 from argrad.report.losses import mean_loss
@@ -9,6 +11,8 @@ from argrad.report.searches import SearchOutcome, TuningProblem
 
 # With fewer held-out rows a mean loss has a standard error of a fifth of the losses' spread.
 _FEW = 30
+# Copies of rows are no chance where they are so many, and a column of numbers seldom repeats one.
+_COPIES, _VARIED = 0.01, 0.5
 
 
 def doubts(problem: TuningProblem, best: SearchOutcome) -> list[str]:
@@ -34,6 +38,25 @@ def doubts(problem: TuningProblem, best: SearchOutcome) -> list[str]:
             f"the held-out rows are only {rows}: differences between losses on them say little"
         )
     return said
+
+
+def copies(features: pd.DataFrame, target: np.ndarray, numbers: list[str]) -> list[str]:
+    """A sentence on rows that repeat others in all columns, where that cannot well be chance."""
+    repeated = features.assign(**{_spare(features): target}).duplicated().to_numpy()
+    distinct = features[numbers][~repeated].nunique()
+    chance = distinct.max() < _VARIED * (~repeated).sum() if numbers else True
+    if chance or repeated.mean() < _COPIES:
+        return []
+    return [
+        f"{repeated.sum()} of {len(repeated)} rows repeat others in every column, so that held-out "
+        "rows and folds hold copies of rows that are trained on, and losses are too low: remove "
+        "them, or keep copies together with --groups-column"
+    ]
+
+
+def _spare(features: pd.DataFrame) -> str:
+    """A name that no column has."""
+    return "target" + "'" * max((len(str(name)) for name in features), default=0)
 
 
 def _loss_of_shares(problem: TuningProblem) -> float | None:

@@ -13,7 +13,7 @@ import pandas as pd
 from argrad.report.catalogue import Task, choice_of, named
 from argrad.report.columns import Columns, conform, inspect_columns
 from argrad.report.dates import with_dates
-from argrad.report.doubts import doubts
+from argrad.report.doubts import copies, doubts
 from argrad.report.errors import InputError, TableError
 from argrad.report.penalty_groups import feature_groups
 from argrad.report.preprocessing import build_pipeline
@@ -159,6 +159,8 @@ def tune_table(
     together = None if roles.groups is None else roles.groups.to_numpy()
     splits = split_rows(learnt, folds, test_size, seed, together)
     frame = conform(features, columns.numbers, columns.categories)
+    if together is None:
+        columns.notes.extend(copies(frame, learnt.values, columns.numbers))
     train = frame.iloc[splits.train].reset_index(drop=True)
     weights = None if roles.weights is None else roles.weights.to_numpy()
     pipeline = build_pipeline(columns, choice, train)

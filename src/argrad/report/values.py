@@ -112,7 +112,8 @@ def _counted(count: int, what: str) -> str:
 
 
 def _wrong_entries(name: str, what: str) -> TableError:
+    such = " (such as days since a date)" if "dates" in what else ""
     return TableError(
-        f"Column '{name}' holds {what}, not numbers or text: turn them into numbers "
-        f"(such as days since a date), or leave the column out with --drop '{name}'."
+        f"Column '{name}' holds {what}, not numbers or text: turn them into numbers{such}, or "
+        f"leave the column out with --drop '{name}'."
     )
