@@ -11,11 +11,12 @@ from argrad.sklearn.criteria.criterion import Criterion, Evaluation
 from argrad.sklearn.criteria.kernel_criterion import KernelCriterion
 from argrad.sklearn.criteria.leave_one_out import LeaveOneOutRidge
 from argrad.sklearn.criteria.margin_criterion import MarginCriterion
+from argrad.sklearn.criteria.row_space import in_row_space
 from argrad.sklearn.criteria.sparse_criterion import SparseCriterion
 from argrad.sklearn.criteria.sparse_logistic_fit import fit_sparse_logistic
 from argrad.sklearn.criteria.trained_criterion import TrainedCriterion
 from argrad.sklearn.criteria.trained_on_all import train_on
-from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter
+from argrad.sklearn.hyperparameters import Adaptive, Hyperparameter, Shared
 from argrad.sklearn.models import Encoded, Model, Tunable
 from argrad.sklearn.models.kernel_ridge import KernelRidgeModel
 from argrad.sklearn.models.margins import MarginModel
@@ -66,6 +67,8 @@ def linear_criterion(
 ) -> Criterion | LeaveOneOutRidge:
     """The criterion of a linear model, in closed form where there is one."""
     closed = None if factors.size else LeaveOneOutRidge.of(model, folds, hyperparameter)
+    if isinstance(hyperparameter, Shared):
+        folds = in_row_space(folds)
     return closed or Criterion(model, folds, hyperparameter, factors)
 
 
