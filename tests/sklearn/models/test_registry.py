@@ -1,7 +1,9 @@
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import (
     HuberRegressor,
     Lars,
+    LinearRegression,
     LogisticRegression,
     Ridge,
     RidgeCV,
@@ -32,6 +34,9 @@ def test_others_are_refused_with_the_list_of_those_that_can(estimator):
 def test_the_nearest_name_is_suggested():
     with pytest.raises(ValueError, match=r"RidgeCV cannot.* Do you mean Ridge"):
         model_of(RidgeCV())
+    for other in (LinearRegression(), RandomForestRegressor()):
+        with pytest.raises(ValueError, match=r"cannot be tuned by gradient\. Ridge, Log"):
+            model_of(other)
     with pytest.raises(ValueError, match=r"give an instance, as Ridge\(\)"):
         model_of(Ridge)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from argrad.sklearn.models.base import Encoded, Model, Tunable
@@ -55,8 +54,9 @@ def model_of(estimator: Any) -> Tunable:
     if kind in names:
         made = "an instance" if isinstance(estimator, type) else "scikit-learn's own"
         raise ValueError(f"{estimator!r} cannot be tuned by gradient: give {made}, as {kind}().")
-    near = difflib.get_close_matches(kind, names, n=1)
-    hint = f" Do you mean {near[0]}?" if near else ""
+    # Names that look alike are of models that differ: LinearRegression is no LogisticRegression.
+    bare = kind.removesuffix("CV")
+    hint = f" Do you mean {bare}?" if bare in names else ""
     raise ValueError(
         f"{kind} cannot be tuned by gradient.{hint} {', '.join(names[:-1])} and {names[-1]} can, "
         "alone or as the last step of a Pipeline; a model of your own can with "
