@@ -24,12 +24,12 @@ from jaxtyping import Array, Bool, Float, PyTree
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import nnls
 
-from argrad.linalg.cholesky import DEFINITE, Factor
+from argrad.linalg.cholesky import DEFINITE, Factor, diagonal, factorise
 from argrad.problem import extra_arguments
 from argrad.prox.pieces import Kink
 from argrad.solvers.composite import CompositeOutcome, as_it_is
 from argrad.solvers.proximal_newton import margin_tolerance
-from argrad.solvers.reduced import factorise_on, hessian_on
+from argrad.solvers.reduced import confined, hessian_on
 from argrad.status import SolveError, Status, raise_if
 from argrad.transformation import Argmin, solved, starting, verdict
 
@@ -138,7 +138,8 @@ def _slopes(
     basis = piece.basis(size)
     matrix = hessian_on(lambda v: objective(v, x), v, basis)(size)
     matrix += hessian_on(lambda v: at(x).smooth(v, piece), v, basis)(size)
-    factor = factorise_on(matrix, basis)
+    matrix = confined(matrix, basis)
+    factor = factorise(matrix, jnp.abs(diagonal(matrix)))
     free = -factor.substitute(basis.project(basis.restrict(force_dot)))
     unopposed = still + basis.embed(basis.project(free))
     rows = jax.vmap(lambda z: toward * piece.parts(basis.embed(basis.project(z))))

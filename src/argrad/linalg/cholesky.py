@@ -1,6 +1,7 @@
 """Cholesky factors that say what kind of stationary point they were taken at."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
@@ -10,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from argrad.linalg.together import together
 
 DEFINITE, SINGULAR, INDEFINITE = 0, 1, 2
+_SMALLEST = 2  # shift, in thresholds
 
 
 class Factor(NamedTuple):
@@ -29,8 +31,7 @@ class Factor(NamedTuple):
     @property
     def curvature(self) -> Int[Array, ""]:
         """DEFINITE where H took no shift, SINGULAR where the smallest one did, else INDEFINITE."""
-        smallest = _smallest_shift(self.upper.shape[-1], self.upper.dtype)
-        return (self.shift > 0).astype(int) + (self.shift > smallest)
+        return verdict(self.shift, singular_threshold(self.upper.shape[-1], self.upper.dtype))
 
     def solve(self, b: Float[Array, " d"]) -> Float[Array, " d"]:
         """(H + shift · diag(scale))⁻¹ b, or b itself where nothing has been factorised yet."""
@@ -50,13 +51,21 @@ def no_factor(d: int, dtype) -> Factor:
     return Factor(jnp.zeros((d, d), dtype), jnp.full((), -1, dtype))
 
 
-def singular_threshold(d: int, dtype) -> float:
+def verdict(shift: Float[Array, ""], tiny: float | Float[Array, ""]) -> Int[Array, ""]:
+    """`Factor.curvature`, for a factor that was made with this threshold."""
+    return (shift > 0).astype(int) + (shift > _SMALLEST * tiny)
+
+
+def singular_threshold(d: int | Int[Array, ""], dtype) -> Any:
     """Relative size under which a pivot is taken for zero: eps^(7/8), 2e-14 in float64.
 
     Larger where the rounding of a d × d factorisation, about d · eps, is itself larger.
     """
     eps = float(jnp.finfo(dtype).eps)
-    return max(eps**0.875, 4 * d * eps)
+    least = eps**0.875
+    if isinstance(d, int):
+        return max(least, 4 * d * eps)
+    return jnp.maximum(least, 4 * eps * d).astype(dtype)
 
 
 def curvature_threshold(d: int, dtype) -> float:
@@ -69,27 +78,38 @@ def curvature_threshold(d: int, dtype) -> float:
     return max(eps**0.875, 2 * d**0.5 * eps)
 
 
-def _smallest_shift(d: int, dtype) -> float:
-    return 2 * singular_threshold(d, dtype)
-
-
 def diagonal(matrix: Float[Array, "d d"]) -> Float[Array, " d"]:
     """As jnp.diagonal, which gathers, and takes ten times as long to trace."""
     return matrix.reshape(-1)[:: len(matrix) + 1]
 
 
-def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor:
+def shifted_cholesky(
+    hessian: Float[Array, "d d"], added: Float[Array, " d"]
+) -> Float[Array, "d d"]:
+    """The lower factor of H + diag(added), NaN where there is none."""
+    eye = jnp.eye(len(hessian), dtype=hessian.dtype)
+    # The transposes, here and below, have LAPACK's columns without a copy.
+    return lax.linalg.cholesky((hessian + eye * added).T, symmetrize_input=False)
+
+
+def factorise(
+    hessian: Float[Array, "d d"],
+    scale: Float[Array, " d"],
+    tiny: float | Float[Array, ""] | None = None,
+    cholesky: Callable[[Array, Array], Array] = shifted_cholesky,
+) -> Factor:
     """Factorise H, or H + τ diag(scale) with a τ > 0 that makes it definite.
 
-    H is called singular where a pivot falls under `singular_threshold` times its coordinate's
-    `scale` (the largest curvature seen there), and indefinite where even that much shift leaves
-    a negative pivot. Both tests are unchanged by a change of units of any coordinate. NaN in H
-    leaves NaN in the factor.
+    H is called singular where a pivot falls under `tiny`, by default `singular_threshold`, times
+    its coordinate's `scale` (the largest curvature seen there), and indefinite where even that
+    much shift leaves a negative pivot. Both tests are unchanged by a change of units of any
+    coordinate. NaN in H leaves NaN in the factor. `cholesky` is for matrices that are known to
+    have the identity in places.
     """
-    d = hessian.shape[0]
-    tiny, smallest = singular_threshold(d, hessian.dtype), _smallest_shift(d, hessian.dtype)
+    if tiny is None:
+        tiny = singular_threshold(len(hessian), hessian.dtype)
+    smallest = _SMALLEST * tiny
     scale = scale + (scale == 0)
-    eye = jnp.eye(d, dtype=hessian.dtype)
 
     def unfinished(carry):
         lower, shift = carry
@@ -101,9 +121,7 @@ def factorise(hessian: Float[Array, "d d"], scale: Float[Array, " d"]) -> Factor
         _, shift = carry
         larger = jnp.where(shift < smallest, smallest, jnp.maximum(8 * shift, 1e-4))
         shift = jnp.where(shift < 0, 0, larger)
-        # The transposes, here and below, have LAPACK's columns without a copy.
-        shifted = (hessian + eye * (shift * scale)).T
-        return lax.linalg.cholesky(shifted, symmetrize_input=False), shift
+        return cholesky(hessian, shift * scale), shift
 
     start = hessian, jnp.full((), -1, hessian.dtype)
     lower, shift = lax.while_loop(unfinished, attempt, start)

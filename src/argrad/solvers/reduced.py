@@ -19,6 +19,9 @@ from argrad.linalg.cholesky import (
     Factor,
     diagonal,
     factorise,
+    shifted_cholesky,
+    singular_threshold,
+    verdict,
 )
 from argrad.prox.pieces import Basis, Piece, Support
 from argrad.prox.term import Proximable
@@ -49,7 +52,8 @@ def hessian_on(
     objective: Callable[[Vector], Scalar], v: Vector, basis: Basis
 ) -> Callable[[int], Float[Array, "k k"]]:
     """k -> EᵀHE of a smooth objective at v, E the first k of the basis. On a support by columns of
-    the matrices that the objective multiplies v by.
+    the matrices that the objective multiplies v by. Where the basis uses fewer, the rest of the
+    matrix is anything (`confined`).
 
     What all sizes need is made before any is chosen, and compiled once.
     """
@@ -63,9 +67,7 @@ def hessian_on(
             def by_columns(k):
                 some = basis.first(k)
                 columns = parts.columns(
-                    lambda matrix, axis: jnp.take(
-                        matrix, some.index, axis, mode="fill", fill_value=0
-                    )
+                    lambda matrix, axis: jnp.take(matrix, some.index, axis, mode="clip")
                 )
                 eye = jnp.eye(k, dtype=v.dtype)
                 direct = jax.vmap(some.embed)(eye) if parts.direct else jnp.zeros((k, 0), v.dtype)
@@ -85,26 +87,33 @@ def hessian_on(
     return by_products
 
 
-def factorise_on(matrix: Float[Array, "k k"], basis: Basis) -> Factor:
-    """The factor of EᵀHE on what the basis uses, and of a multiple of the identity across it."""
+def confined(matrix: Float[Array, "k k"], basis: Basis) -> Float[Array, "k k"]:
+    """EᵀHE on what the basis uses, and a multiple of the identity across it."""
     project, eye = jax.vmap(basis.project), jnp.eye(len(matrix), dtype=matrix.dtype)
     scale = jnp.abs(matrix[0, 0])
-    matrix = project(project(matrix).T) + jnp.where(scale > 0, scale, 1) * (eye - project(eye))
-    return factorise(matrix, jnp.abs(diagonal(matrix)))
+    return project(project(matrix).T) + jnp.where(scale > 0, scale, 1) * (eye - project(eye))
+
+
+def _widened(matrix: Float[Array, "k k"], size: int) -> Float[Array, "n n"]:
+    """The matrix, and the identity beside it."""
+    k = len(matrix)
+    if k == size:
+        return matrix
+    beyond = jnp.diag((jnp.arange(size) >= k).astype(matrix.dtype))
+    return jnp.pad(matrix, (0, size - k)) + beyond
 
 
 class Inverse(eqx.Module):
     """E (EᵀHE)⁻¹ Eᵀ on the directions of a piece and the identity across it: the inverse of the
     Hessian that the optimality conditions on the piece have (`conditions.OnPiece`).
 
-    `packed` holds the factor, of whichever size, at its beginning. Where the piece has more
-    directions than the largest size nothing is `known`.
+    `upper` is the factor at the largest size, the identity beyond what its own is. Where the piece
+    has more directions than that nothing is `known`.
     """
 
     piece: Piece
-    packed: Float[Array, " kk"]
+    upper: Float[Array, "k k"]
     shift: Float[Array, ""]
-    dimension: Int[Array, ""]
     d: int = eqx.field(static=True)
 
     @property
@@ -114,56 +123,33 @@ class Inverse(eqx.Module):
     @property
     def always(self) -> bool:
         """Whether any piece of so few variables has a factor."""
-        return sizes(self.d)[-1] == self.d
+        return len(self.upper) == self.d
 
     def solve(self, v: Vector) -> Vector:
-        return v - self.piece.project(v) + _along(self, v)
-
-
-def _alone(function: Callable[[PyTree, PyTree], PyTree]) -> Callable[[PyTree, PyTree], PyTree]:
-    """function(chooser, rest), whose batches are taken element by element where the chooser
-    differs from one to the next: each then chooses its own size."""
-    alone = jax.custom_batching.custom_vmap(function)
-
-    @alone.def_vmap
-    def by_element(axis_size, batched, *trees):
-        del axis_size
-        axes = jax.tree.map(lambda flag: 0 if flag else None, tuple(batched))
-        if not any(jax.tree.leaves(batched[0])):
-            out = jax.vmap(alone.fun, in_axes=axes)(*trees)
-        else:
-            mapped = jax.tree.map(lambda leaf, flag: leaf if flag else None, trees, tuple(batched))
-
-            def one(mapped):
-                choose = lambda some, leaf: leaf if some is None else some
-                return alone(*jax.tree.map(choose, mapped, trees, is_leaf=lambda t: t is None))
-
-            out = lax.map(one, mapped)
-        return out, jax.tree.map(lambda _: True, out)
-
-    return alone
+        basis = self.piece.basis(len(self.upper))
+        along = Factor(self.upper, self.shift).substitute(basis.restrict(v))
+        return v - self.piece.project(v) + basis.embed(basis.project(along))
 
 
 def each_by_itself(function: Callable[[PyTree], PyTree]) -> Callable[[PyTree], PyTree]:
-    """The same function of one pytree of arrays, whose batches are taken element by element."""
-    alone = _alone(lambda tree, _: function(tree))
-    return lambda tree: alone(tree, ())
+    """The same function of one pytree of arrays, whose batches are taken element by element: each
+    then chooses its own size."""
+    alone = jax.custom_batching.custom_vmap(function)
 
+    @alone.def_vmap
+    def by_element(axis_size, batched, tree):
+        del axis_size
+        (batched,) = batched
+        mapped = jax.tree.map(lambda leaf, flag: leaf if flag else None, tree, batched)
 
-@_alone
-def _along(inverse: Inverse, v: Vector) -> Vector:
-    basis = inverse.piece.basis(sizes(inverse.d)[-1])
+        def one(mapped):
+            choose = lambda some, leaf: leaf if some is None else some
+            return alone(jax.tree.map(choose, mapped, tree, is_leaf=lambda t: t is None))
 
-    def branch(k):
-        def solve(packed, shift, b):
-            factor = Factor(packed[: k * k].reshape(k, k), shift)
-            return b.at[:k].set(factor.substitute(b[:k]))
+        out = lax.map(one, mapped)
+        return out, jax.tree.map(lambda _: True, out)
 
-        return solve
-
-    b = basis.restrict(v)
-    z = by_size(inverse.d, inverse.dimension, branch, inverse.packed, inverse.shift, b)
-    return basis.embed(basis.project(z))
+    return alone
 
 
 def newton_step(
@@ -178,30 +164,39 @@ def newton_step(
 
     Beyond the largest size by conjugate gradients, which leave no inverse.
     """
-    d = y.size
-    known = sizes(d)
+    d, most = y.size, sizes(y.size)[-1]
     dimension = piece.dimension
-    room = known[-1] ** 2
     along = (lambda v: objective(term.onto(v, piece))) if term.bent else objective
     total = (lambda v: along(v) + term.smooth(v, piece)) if term.curved else along
 
+    # What goes with the cube of the size has the smallest, all else the largest, so that it is
+    # compiled once.
     def factored():
-        basis = piece.basis(known[-1])
+        basis = piece.basis(most)
         matrix = hessian_on(along, y, basis)
         bend = hessian_on(lambda v: term.smooth(v, piece), y, basis) if term.curved else None
 
-        def branch(k):
-            def solve(b):
+        def forming(k):
+            def form():
                 whole = matrix(k) if bend is None else matrix(k) + bend(k)
-                factor = factorise_on(whole, basis.first(k))
-                z = b.at[:k].set(factor.substitute(b[:k]))
-                packed = jnp.zeros(room, y.dtype).at[: k * k].set(factor.upper.ravel())
-                return z, packed, factor.shift, factor.curvature
+                return _widened(confined(whole, basis.first(k)), most)
 
-            return solve
+            return form
 
-        z, *rest = by_size(d, dimension, branch, -basis.restrict(residual))
-        return basis.embed(basis.project(z)), *rest
+        def cholesky(matrix, added):
+            def branch(k):
+                def lower(matrix, added):
+                    return _widened(shifted_cholesky(matrix[:k, :k], added[:k]), most)
+
+                return lower
+
+            return by_size(d, dimension, branch, matrix, added)
+
+        whole = by_size(d, dimension, forming)
+        tiny = singular_threshold(dimension, y.dtype)
+        factor = factorise(whole, jnp.abs(diagonal(whole)), tiny, cholesky)
+        p = basis.embed(basis.project(factor.substitute(-basis.restrict(residual))))
+        return p, factor.upper, factor.shift, verdict(factor.shift, tiny)
 
     def iterated():
         _, push = jax.linearize(jax.grad(total), y)
@@ -215,10 +210,10 @@ def newton_step(
         )
         curvature = jnp.where(found.definite | (found.steps == 0), DEFINITE, INDEFINITE)
         nothing = jnp.full((), -1, y.dtype)
-        return found.solution, jnp.zeros(room, y.dtype), nothing, curvature
+        return found.solution, jnp.zeros((most, most), y.dtype), nothing, curvature
 
-    if known[-1] == d:
-        p, packed, shift, curvature = factored()
+    if most == d:
+        p, upper, shift, curvature = factored()
     else:
-        p, packed, shift, curvature = lax.cond(dimension <= known[-1], factored, iterated)
-    return p, Inverse(piece, packed, shift, dimension, d), curvature
+        p, upper, shift, curvature = lax.cond(dimension <= most, factored, iterated)
+    return p, Inverse(piece, upper, shift, d), curvature
