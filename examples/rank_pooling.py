@@ -148,20 +148,25 @@ CONTESTANTS = {
 }
 
 
-@partial(jax.jit, static_argnames=("contestant", "classes"))
 def fit_and_test(
     key: Array, train: Sequences, test: Sequences, contestant: Contestant, classes: int
 ) -> tuple[Array, Array]:
     """Accuracy and log loss on the sequences `test`, after training on others."""
+    pooling, features, learnt, penalty = contestant
+    return _fit_and_test(key, train, test, learnt, penalty, pooling, features, classes)
+
+
+@partial(jax.jit, static_argnames=("pooling", "number", "classes"))  # one program for a pooling
+def _fit_and_test(key, train, test, learnt, penalty, pooling, number, classes):
     frames = train.frames
-    channels, number = frames.shape[-1], contestant.features
+    channels = frames.shape[-1]
     layer = jax.random.normal(key, (channels, number)) / jnp.sqrt(channels)
     offset = jnp.full(number, 0.1)
 
     def describe(layer, frames):
         weights, offset = layer
         features = jax.nn.relu(frames @ weights + offset)
-        return jax.vmap(contestant.pooling)(features)
+        return jax.vmap(pooling)(features)
 
     def scores(model, frames):
         layer, (weights, offset) = model
@@ -173,9 +178,8 @@ def fit_and_test(
 
     def objective(model):
         (layer, classifier) = model
-        layer = layer if contestant.learnt else jax.lax.stop_gradient(layer)
-        penalty = contestant.penalty * jnp.sum(classifier[0] ** 2)
-        return loss((layer, classifier), *train) + penalty
+        layer = jax.tree.map(lambda w: jnp.where(learnt, w, jax.lax.stop_gradient(w)), layer)
+        return loss((layer, classifier), *train) + penalty * jnp.sum(classifier[0] ** 2)
 
     first = describe((layer, offset), frames)
     centre, spread = jnp.mean(first, axis=0), jnp.std(first, axis=0) + 1e-6
