@@ -115,3 +115,23 @@ def test_fixed_rows_stay_whatever_the_signs():
     found = polish(flat, jnp.zeros(2), jnp.zeros(2), active, fixed=True)
     np.testing.assert_allclose(found.v, [2, 1])
     np.testing.assert_array_equal(found.active, active)
+
+
+def test_an_entropy_keeps_clear_of_the_faces_of_a_simplex(rng):
+    """argmin of <c, y> + Σ y log y there is softmax(−c), however small: ∂f/∂y = −∞ on the faces."""
+
+    def objective(y, c):
+        return c @ y + jnp.sum(jax.scipy.special.xlogy(y, y))
+
+    solve = ag.argmin(objective, subject_to=[ag.simplex()], throw=False)
+    temperature = jnp.repeat(jnp.array([0.1, 0.07]), 10)[:, None]
+    costs = jnp.array([0, 0.3, 1, 2]) * rng.uniform(0.95, 1.05, size=(20, 4)) / temperature
+    start = jnp.full(4, 0.25)
+    found = jax.jit(jax.vmap(lambda c: solve.solution(c, start)))(costs)
+    assert jnp.all(found.status == ag.Status.converged)
+    assert jnp.all(found.activity[0] == INACTIVE)
+    softmax = jax.nn.softmax(-costs, axis=1)
+    np.testing.assert_allclose(found.primal, softmax, atol=2e-8)
+    slope = jax.jit(jax.vmap(jax.jacfwd(lambda c: solve(c, start))))(costs)
+    expected = jax.vmap(jax.jacfwd(lambda c: jax.nn.softmax(-c)))(costs)
+    np.testing.assert_allclose(slope, expected, atol=1e-7)
