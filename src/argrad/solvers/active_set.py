@@ -18,7 +18,7 @@ from argrad.solvers.quadratic_model import Flat, Model, first_order, lagrangian_
 
 POLISHING_STEPS = 20
 _TO_WALL = 0.999  # of the way to a wall, that one step may go at most
-_WALLED = 3  # times as many steps where there are walls: to find them, and to come near them
+_FURTHER = 3  # times as many steps while they are no small part of the distance to a bound
 
 
 class Polished(NamedTuple):
@@ -48,7 +48,8 @@ class Polished(NamedTuple):
 
 class _Carry(NamedTuple):
     """`walls` are rows that y must keep clear of, `gap` is the largest share of its distance to
-    one that the last step would have taken. Rounding of y bends ∇L by up to eps `bending`."""
+    one that the last step would have taken, `leap` that to any row without force. Rounding of y
+    bends ∇L by up to eps `bending`."""
 
     v: Array
     multipliers: Array
@@ -59,6 +60,7 @@ class _Carry(NamedTuple):
     bending: Array
     step_norm: Array
     gap: Array
+    leap: Array
     growth: Array
     steps: Array
     settled: Array
@@ -128,7 +130,7 @@ def polish(
         leap = jnp.max(jnp.abs(share), initial=0.0)
         short &= leap <= eps**0.5
         floor = (step_norm <= eps**0.5 * (1 + size)) & (step_norm >= 0.5 * carry.step_norm)
-        floor &= leap <= 0.5
+        floor &= leap <= eps**0.25
         settled = (short | floor | (step_norm == 0)) & ~jnp.any(leaves | joins)
         settled &= gap <= eps**0.5
         # Where the curvature vanishes at the solution, Newton's method is linear, and each step
@@ -146,6 +148,7 @@ def polish(
             bending=bending,
             step_norm=step_norm,
             gap=gap,
+            leap=leap,
             growth=growth,
             steps=carry.steps + 1,
             settled=settled,
@@ -166,7 +169,8 @@ def polish(
         return jax.tree.map(lambda on, off: jnp.where(good, on, off), onwards, back)
 
     def unfinished(carry: _Carry):
-        most = jnp.where(jnp.any(carry.walls), _WALLED * max_steps, max_steps)
+        far = jnp.any(carry.walls) | (carry.leap > eps**0.5)
+        most = jnp.where(far, _FURTHER * max_steps, max_steps)
         return ~carry.settled & (carry.steps < most)
 
     zeros = lambda *shape: jnp.zeros(shape, v.dtype)
@@ -180,6 +184,7 @@ def polish(
         bending=zeros(),
         step_norm=jnp.full((), jnp.inf, v.dtype),
         gap=zeros(),
+        leap=zeros(),
         growth=jnp.ones((), v.dtype),
         steps=jnp.array(0),
         settled=jnp.array(False),
