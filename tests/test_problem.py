@@ -19,6 +19,7 @@ def square(y, x):
         (1j * jnp.ones(2), TypeError, "complex"),
         (jnp.zeros(2, jnp.bfloat16), TypeError, "init has dtype bfloat16.* float32"),
         ("start", TypeError, "'start' of type str"),
+        ({"w": 1.0, "act": jnp.tanh}, TypeError, r"init\['act'\] is .*eqx\.partition"),
         ({}, ValueError, "no variables"),
         (jnp.zeros((0, 3)), ValueError, "no variables"),
         (None, ValueError, "no variables"),

@@ -95,6 +95,11 @@ def starting_point(init: PyTree) -> PyTree[Array]:
         name = f"init{jax.tree_util.keystr(path)}"
         if not isinstance(leaf, float | np.ndarray | np.generic | jax.Array):
             hint = " Write 0.0 for 0." if isinstance(leaf, int) else ""
+            if callable(leaf):  # a module's activation, for one
+                hint = (
+                    " Solve for the arrays alone: of an Equinox module, what "
+                    "eqx.partition(module, eqx.is_inexact_array) gives first."
+                )
             raise TypeError(
                 f"{name} is {leaf!r} of type {type(leaf).__name__}; y must be real "
                 f"floating-point numbers.{hint}"

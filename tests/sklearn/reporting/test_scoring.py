@@ -139,10 +139,17 @@ def text_score(estimator, X, y):
         (fails_below, RuntimeError, "C is small"),
     ],
 )
-def test_a_scorer_that_fails_ends_the_search(small, scorer, kind, said):
+def test_a_scorer_that_fails_ends_the_search_or_is_told_of(small, scorer, kind, said):
+    search = search_of({"own": scorer}, error_score="raise")
+    search.set_params(params={"model__C": Shared(1e-3, 1e-2)})
     with pytest.raises(kind, match=said) as raised:
-        search_of({"own": scorer}).set_params(params={"model__C": Shared(1e-3, 1e-2)}).fit(*small)
+        search.fit(*small)
     assert "in the scorer 'own'" in raised.value.__notes__[0]
+    search.set_params(error_score=np.nan)
+    with pytest.warns(FitFailedWarning, match=said):
+        search.fit(*small)
+    assert np.all(np.isnan(search.cv_results_["mean_test_own"]))
+    assert search.best_score_ > -np.log(2)  # the search itself goes on
 
 
 @pytest.mark.parametrize("number", [np.nan, -1.0])
