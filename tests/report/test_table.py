@@ -40,13 +40,16 @@ def test_delimiter_is_read_from_the_header(tmp_path, delimiter):
 def test_decimal_commas_between_semicolons_are_numbers(rng, tmp_path):
     frame = pd.DataFrame({"a": rng.normal(size=30), "n": range(30), "c": ["x", "1,5 l"] * 15})
     frame.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False, encoding="utf-8-sig")
-    pd.testing.assert_frame_equal(as_table(tmp_path / "t.csv").frame, frame)
+    table = as_table(tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(table.frame, frame)
+    assert "decimal commas" in table.notes[0]
     (part, *_) = in_chunks(tmp_path / "t.csv", rows=7)
     pd.testing.assert_frame_equal(part.frame, frame[:7])
     # Where points are decimals a comma is something else.
-    mixed = as_table(written(tmp_path / "m.csv", "a;b\n1.5;1,5\n2.5;2,5\n")).frame
-    assert mixed["a"].tolist() == [1.5, 2.5]
-    assert mixed["b"].tolist() == ["1,5", "2,5"]
+    mixed = as_table(written(tmp_path / "m.csv", "a;b\n1.5;1,5\n2.5;2,5\n"))
+    assert mixed.frame["a"].tolist() == [1.5, 2.5]
+    assert mixed.frame["b"].tolist() == ["1,5", "2,5"]
+    assert not mixed.notes
 
 
 def test_packed_text_is_read(rng, tmp_path):

@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -34,10 +34,14 @@ _COMMA, _POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
 
 @dataclass(frozen=True)
 class Table:
-    """A named data frame whose columns all have different, textual names."""
+    """A named data frame whose columns all have different, textual names.
+
+    `notes` say how it was read where that is no matter of course.
+    """
 
     name: str
     frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def embedded_table() -> Table:
@@ -196,7 +200,10 @@ def _read_delimited(path: Path, as_text: Collection[str]) -> Table:
     names, options = _csv_options(path, as_text)
     with _strict_rows(path, len(names)):
         frame = pd.read_csv(path, low_memory=False, **options)
-    return _checked(str(path), frame, names)
+    table = _checked(str(path), frame, names)
+    if options["decimal"] == ".":
+        return table
+    return replace(table, notes=("numbers are read with decimal commas: 1,500 is one and a half",))
 
 
 def _delimited_parts(path: Path, as_text: Collection[str], rows: int) -> Iterator[Table]:

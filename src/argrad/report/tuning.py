@@ -155,7 +155,7 @@ def tune_table(
     check_range(pd.Series(learnt.values, roles.target.index), target, choice)
     features, notes_on_dates = with_dates(roles.features, {*drop, *categories})
     columns = inspect_columns(features, drop, categories, keep)
-    columns.notes.extend([*notes_on_dates, *roles.notes])
+    columns.notes.extend([*given.notes, *notes_on_dates, *roles.notes])
     together = None if roles.groups is None else roles.groups.to_numpy()
     splits = split_rows(learnt, folds, test_size, seed, together)
     frame = conform(features, columns.numbers, columns.categories)
