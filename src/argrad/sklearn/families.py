@@ -67,9 +67,11 @@ def linear_criterion(
 ) -> Criterion | LeaveOneOutRidge:
     """The criterion of a linear model, in closed form where there is one."""
     closed = None if factors.size else LeaveOneOutRidge.of(model, folds, hyperparameter)
+    if closed is not None:
+        return closed
     if isinstance(hyperparameter, Shared):
         folds = in_row_space(folds)
-    return closed or Criterion(model, folds, hyperparameter, factors)
+    return Criterion(model, folds, hyperparameter, factors)
 
 
 def fit_model(

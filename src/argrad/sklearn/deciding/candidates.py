@@ -127,46 +127,43 @@ def path(
         ways.append((GROUPED, groups[column]))
     if outputs > 1:
         ways.append((PER_CLASS, output))
-    level, first = box.start.mean(), objectives.first
-    for candidate, number in ways:
+
+    def tuned(
+        candidate: Candidate, objective: Objective, start: np.ndarray, tol: float = _TOL_EACH
+    ) -> Tuned | Unsolved:
+        """Where the objective of a candidate is lowest, in its own numbers."""
         trying(str(candidate))
+        bounds = np.full(len(start), box.low), np.full(len(start), box.high)
+        descent = projected_descent(*bounds, start, tol, objectives.first)
+        try:
+            best = lowest(descent, objective, *bounds)
+        except SolveError as error:
+            return Unsolved(candidate, error)
+        return Tuned(candidate, best.log_values, float(best.split_losses.mean()))
+
+    level = box.start.mean()
+    for candidate, number in ways:
         tied = Tied(objectives.each, number.ravel())
         tol = _TOL_ONE if tied.size == 1 else _TOL_EACH
-        try:
-            each, value = _tuned(tied, box, np.full(tied.size, level), tol, first)
-        except SolveError as error:
-            if candidate is SHARED:
-                raise
-            yield Unsolved(candidate, error)
-            continue
+        found = tuned(candidate, tied, np.full(tied.size, level), tol)
         if candidate is SHARED:
-            level, scale = each[0], value
-        yield Tuned(candidate, each[number.ravel()], value)
+            level, scale = solved(found).log_values[0], solved(found).cv_loss
+        yield _spread(found, number)
     if objectives.adaptive is not None:
-        trying(str(ADAPTIVE))
-        both = np.full(2, level)
-        try:
-            yield Tuned(ADAPTIVE, *_tuned(objectives.adaptive, box, both, _TOL_EACH, first))
-        except SolveError as error:
-            yield Unsolved(ADAPTIVE, error)
+        yield tuned(ADAPTIVE, objectives.adaptive, np.full(2, level))
     each_column = objectives.each if outputs == 1 else Tied(objectives.each, column.ravel())
     h = np.full(len(numbers), level)
     for strength in strengths:
-        candidate = Candidate("per-feature", strength)
-        trying(str(candidate))
-        try:
-            h, value = _tuned(WithPrior(each_column, strength, scale), box, h, _TOL_EACH, first)
-        except SolveError as error:
-            yield Unsolved(candidate, error)
-            continue
-        yield Tuned(candidate, h[column.ravel()], value)
+        found = tuned(
+            Candidate("per-feature", strength), WithPrior(each_column, strength, scale), h
+        )
+        if isinstance(found, Tuned):
+            h = found.log_values
+        yield _spread(found, column)
 
 
-def _tuned(
-    objective: Objective, box: Box, start: np.ndarray, tol: float, first: float
-) -> tuple[np.ndarray, float]:
-    """Where an objective is lowest, and the mean of the losses of the folds there."""
-    size = np.ones(len(start))
-    bounds = box.low * size, box.high * size
-    best = lowest(projected_descent(*bounds, start, tol, first), objective, *bounds)
-    return best.log_values, float(best.split_losses.mean())
+def _spread(found: Tuned | Unsolved, number: np.ndarray) -> Tuned | Unsolved:
+    """What was tuned, with the penalty `number` has for each column and output."""
+    if isinstance(found, Unsolved):
+        return found
+    return found._replace(log_values=found.log_values[number.ravel()])
