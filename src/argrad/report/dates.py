@@ -39,7 +39,7 @@ def with_dates(
             dated[name] = features[name]
             continue
         when = _as_dates(features[name], name)
-        parts = [_name(name, part) for part in _worth(when)]
+        parts = [f"{name}: {part}" for part in _worth(when)]
         taken = [part for part in parts if part in features.columns]
         if taken:
             raise TableError(
@@ -75,10 +75,6 @@ def dated_features(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
             frame[name] if source == name else _part(_as_dates(frame[source], source), name)
         )
     return pd.DataFrame(given, index=frame.index)
-
-
-def _name(column: str, part: str) -> str:
-    return f"{column}: {part}"
 
 
 def _worth(when: pd.Series) -> list[str]:

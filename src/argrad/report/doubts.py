@@ -42,7 +42,8 @@ def doubts(problem: TuningProblem, best: SearchOutcome) -> list[str]:
 
 def copies(features: pd.DataFrame, target: np.ndarray, numbers: list[str]) -> list[str]:
     """A sentence on rows that repeat others in all columns, where that cannot well be chance."""
-    repeated = features.assign(**{_spare(features): target}).duplicated().to_numpy()
+    rows = pd.concat([features, pd.Series(target, features.index)], axis=1)
+    repeated = rows.duplicated().to_numpy()
     distinct = features[numbers][~repeated].nunique()
     chance = distinct.max() < _VARIED * (~repeated).sum() if numbers else True
     if chance or repeated.mean() < _COPIES:
@@ -52,11 +53,6 @@ def copies(features: pd.DataFrame, target: np.ndarray, numbers: list[str]) -> li
         "rows and folds hold copies of rows that are trained on, and losses are too low: remove "
         "them, or keep copies together with --groups-column"
     ]
-
-
-def _spare(features: pd.DataFrame) -> str:
-    """A name that no column has."""
-    return "target" + "'" * max((len(str(name)) for name in features), default=0)
 
 
 def _loss_of_shares(problem: TuningProblem) -> float | None:
