@@ -52,6 +52,45 @@ def test_derivative_with_respect_to_each_datum(rng, central_difference, which):
     np.testing.assert_allclose(exact, expected, atol=1e-7 * (1 + np.abs(expected).max()))
 
 
+@pytest.mark.parametrize("bounded", [False, True], ids=["rows", "bounds"])
+def test_a_batch_of_which_some_are_solved_with_care(rng, bounded):
+    """Where Q is singular, and rows make the solution unique, beside programs with a definite Q:
+    every derivative against one dense linear solve."""
+    batch, reaches = [], []
+    for k in range(8):
+        data, y, mu, lam = random_program(rng, active=3)
+        if k % 2:
+            root = rng.normal(size=(n, n - 2))
+            flat = 10.0 ** rng.uniform(-2, 2) * root @ root.T
+            data = (flat, data[1] + (data[0] - flat) @ y, *data[2:])
+        batch.append((*data, y - 1, y + 1) if bounded else data)
+        reaches.append((y, lam, mu))
+    stacked = [jnp.asarray(np.stack(parts)) for parts in zip(*batch, strict=True)]
+    weights = rng.normal(size=(8, n))
+
+    def upper(*data):
+        one = lambda *data: ag.quadratic_program(
+            *data[:6], **dict(zip(("lower", "upper"), data[6:], strict=False))
+        )
+        return jnp.sum(weights * jax.vmap(one)(*data).primal)
+
+    found = jax.jit(jax.grad(upper, argnums=range(6)))(*stacked)
+    for k, ((y, lam, mu), (Q, _, G, _, A, *_)) in enumerate(zip(reaches, batch, strict=True)):
+        on = mu > 0
+        J, l = np.concatenate([A, G[on]]), np.concatenate([lam, mu[on]])
+        K = np.block([[Q, J.T], [J, np.zeros((l.size, l.size))]])
+        both = np.linalg.solve(K, np.concatenate([weights[k], np.zeros(l.size)]))
+        u, v = both[:n], both[n:]
+        slope, by_G, by_h = -(np.outer(l, u) + np.outer(v, y)), np.zeros((m, n)), np.zeros(m)
+        by_G[on], by_h[on] = slope[e:], v[e:]
+        by_Q = -(np.outer(u, y) + np.outer(y, u)) / 2
+        size = 1 + np.abs(both).max() * (1 + np.abs(y).max() + np.abs(l).max())
+        expected = (by_Q, -u, by_G, by_h, slope[:e], v[:e])
+        for part, wanted in zip(found, expected, strict=True):
+            tol = 1e-14 * np.linalg.cond(K) * size
+            np.testing.assert_allclose(part[k], wanted, atol=tol)
+
+
 def test_forward_mode_agrees_with_reverse(rng):
     data, *_ = random_program(rng)
     primal = lambda p: solve(data[0], p, *data[2:]).primal

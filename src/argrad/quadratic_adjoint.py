@@ -1,5 +1,6 @@
 """How the solution of a quadratic program moves with its data, by the factor that found it."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from argrad.adjoints.envelope import Envelope
 from argrad.adjoints.implicit import LinearRule, implicit_function
@@ -16,9 +17,9 @@ from argrad.conditions import Conditions, Point
 from argrad.linalg.self_adjoint import SelfAdjoint
 from argrad.solvers.constrained import ConstrainedOutcome
 from argrad.solvers.quadratic_program import Solved
-from argrad.solvers.quadratic_program_data import Program
+from argrad.solvers.quadratic_program_data import Program, once
 
-_REFINEMENTS = 8
+_STEPS = 9
 
 
 def differentiable(
@@ -102,30 +103,62 @@ class KnownFactor(SelfAdjoint[lx.AbstractLinearOperator]):
         self, state: lx.AbstractLinearOperator, vector: PyTree[Array], options: dict[str, Any]
     ) -> tuple[PyTree[Array], lx.RESULTS, dict[str, Any]]:
         del options
+        solved, n = self.solved, self.solved.y.size
         b, unravel = ravel_pytree(vector)
-        n, eps = self.solved.y.size, float(jnp.finfo(b.dtype).eps)
-        approximate = lambda v: jnp.concatenate(self.solved.solve(v[:n], v[n:]))
+        flat = lambda solve: lambda v: jnp.concatenate(solve(v[:n], v[n:]))
         product = lambda v: ravel_pytree(state.mv(unravel(v)))[0]
 
-        def refine(carry):
-            u, now, _, steps = carry
-            step = approximate(b - product(u))
-            new = u + step
-            norm = jnp.linalg.norm(step) / jnp.linalg.norm(new)
-            norm = jnp.where(jnp.any(step), norm, 0)  # of zero, no step is exact
-            better = norm < now
-            return jnp.where(better, new, u), jnp.where(better, norm, now), now, steps + 1
+        unknown = jnp.full((), jnp.inf, b.dtype)
 
-        def unfinished(carry):
-            _, now, before, steps = carry
-            return (now > eps**0.8) & ~(now >= 0.5 * before) & (steps < _REFINEMENTS)
+        def with_care(solved, b):
+            solve = flat(solved.careful_solve())
+            return _refined(solve, product, b, jnp.zeros_like(b), unknown)
 
-        start = jnp.where(self.solved.trusted, 0, jnp.inf).astype(b.dtype)
-        carry = (approximate(b), start, jnp.full_like(start, jnp.nan), 0)
-        u, error, _, steps = lax.while_loop(unfinished, refine, carry)
-        results = lx.RESULTS
+        if solved.form is None:
+            u, error, steps = with_care(solved, b)
+        else:
+            solve, plainly = flat(solved.plain_solve()), solved.plainly
+            # No right-hand side where care was taken, also since XLA must not take this beside a
+            # factorisation of the solver (see `convex_factor`), the last of which tells.
+            u = solve(jnp.where(plainly, b, 0))
+            good = solved.trusted | ~plainly
+            plain = _refined(solve, product, b, u, jnp.where(good, 0, unknown))
+            without_form = eqx.tree_at(lambda solved: solved.form, solved, None)
+            u, error, steps = once(~plainly, with_care, plain, without_form, b)
+        results, eps = lx.RESULTS, float(jnp.finfo(b.dtype).eps)
         result = results.where(error <= eps**0.5, results.successful, results.stagnation)
         return unravel(u), result, {"num_steps": steps}
+
+
+def _refined(
+    approximate: Callable[[Array], Array],
+    product: Callable[[Array], Array],
+    b: Float[Array, " k"],
+    u: Float[Array, " k"],
+    error: Float[Array, ""],
+) -> tuple[Float[Array, " k"], Float[Array, ""], Int[Array, ""]]:
+    """`product`(u) = b, to which `approximate` comes near, from a u with a relative `error`.
+
+    Returns u, the relative size of the last step, and the number of steps.
+    """
+    eps = float(jnp.finfo(b.dtype).eps)
+
+    def refine(carry):
+        u, now, _, steps = carry
+        step = approximate(b - product(u))
+        new = u + step
+        norm = jnp.linalg.norm(step) / jnp.linalg.norm(new)
+        norm = jnp.where(jnp.any(step), norm, 0)  # of zero, no step is exact
+        better = norm < now
+        return jnp.where(better, new, u), jnp.where(better, norm, now), now, steps + 1
+
+    def unfinished(carry):
+        _, now, before, steps = carry
+        return (now > eps**0.8) & ~(now >= 0.5 * before) & (steps < _STEPS)
+
+    carry = (u, error, jnp.full_like(error, jnp.nan), jnp.array(0))
+    u, error, _, steps = lax.while_loop(unfinished, refine, carry)
+    return u, error, steps
 
 
 @eqx.filter_custom_jvp

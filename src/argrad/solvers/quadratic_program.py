@@ -1,5 +1,6 @@
 """Solve a convex quadratic program to rounding, and judge it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -9,29 +10,27 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from argrad.linalg.fingerprint import fingerprint
 from argrad.solvers.active_set import WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Start, candidate
-from argrad.solvers.quadratic_program_careful import (
-    NAMED,
-    Found,
-    accepted,
-    careful,
-    parts,
-)
+from argrad.solvers.quadratic_program_careful import NAMED, Dense, Found, accepted, careful
 from argrad.solvers.quadratic_program_data import Program, Units, once, units
 from argrad.solvers.quadratic_program_forms import (
     DualForm,
     PrimalForm,
-    cholesky,
     condensed,
     least_share,
+    lower_cholesky,
 )
 from argrad.status import Rows, Status
+
+Solve = Callable[
+    [Float[Array, " n"], Float[Array, " m"]], tuple[Float[Array, " n"], Float[Array, " m"]]
+]
 
 
 class Factors(eqx.Module):
     """What a solve leaves to one of a program with the same Q and rows, which `matrices` tells.
 
-    `form` without its program, and `factor`, of the rows `held`; `share` as `least_share` has it
-    for Q, zero where the next program must not begin with these.
+    `form` without its program and with Lᵀ for L, and `factor`, of the rows `held`; `share` as
+    `least_share` has it for Q, zero where the next program must not begin with these.
     """
 
     matrices: UInt[Array, "2 w"]
@@ -48,8 +47,12 @@ class Factors(eqx.Module):
 class Solved(eqx.Module):
     """A program with its solution, how it was found, and the factor that differentiates it.
 
-    `form`, without its program, and `factor` are of the program in y/scale. `trusted` where that
-    factor solves to rounding without any refinement.
+    `factor` is of the rows `held`, in y/scale and with `shift` added to Q. `form`, without its
+    program, is that of the program as it stands, to which the factor belongs where it was found
+    `plainly`; None where no program is, as no sparse one. What was found with care has its form
+    made anew by `matrices`, and not handed on: Q is factorised in a branch that is seldom taken,
+    and what leaves that is copied for all programs of a batch. `trusted` where form and factor
+    solve to rounding without any refinement.
     """
 
     program: Program
@@ -63,27 +66,42 @@ class Solved(eqx.Module):
     step_norm: Float[Array, ""]
     violation: Float[Array, ""]
     rows: Rows
-    form: DualForm | PrimalForm
+    form: DualForm | PrimalForm | None
     factor: Float[Array, "k k"]
     scale: Float[Array, " n"]
+    shift: Float[Array, ""]
     share: Float[Array, ""]
     trusted: Bool[Array, ""]
+    matrices: Any = eqx.field(static=True)
 
-    def solve(
-        self, a: Float[Array, " n"], b: Float[Array, " m"]
-    ) -> tuple[Float[Array, " n"], Float[Array, " m"]]:
-        """(u, l) with Q u + Jᵀl = a, J u = b on the held rows, −l = b on the others, nearly."""
-        whole = lambda form: form.program
-        program = self.program.symmetrised().scaled(self.scale)
-        form = eqx.tree_at(whole, self.form, program, is_leaf=lambda leaf: leaf is None)
+    @property
+    def plainly(self) -> Bool[Array, ""]:
+        """Whether the solution was found without care."""
+        return self.share > 0
+
+    def plain_solve(self) -> Solve:
+        """From (a, b) nearly to (u, l) with Q u + Jᵀl = a, J u = b on the held rows and −l = b on
+        the others, for what was found plainly."""
+        form = _with_program(self.form, self.program.symmetrised())
+        return lambda a, b: form.solve(self.factor, self.held, None, a, b)
+
+    def careful_solve(self) -> Solve:
+        """The same for what was found with care."""
+        scaled = self.program.symmetrised().scaled(self.scale)
+        form = self.matrices.shifted(scaled, units(scaled), self.shift)
         rows = self.program.row_scale(self.scale)
-        u, l = form.solve(self.factor, self.held, None, self.scale * a, rows * b)
-        return self.scale * u, jnp.where(self.held, rows * l, -b)
+
+        def solve(a, b):
+            u, l = form.solve(self.factor, self.held, None, self.scale * a, rows * b)
+            return self.scale * u, jnp.where(self.held, rows * l, -b)
+
+        return solve
 
     def factors(self) -> Factors:
         """What the next solve may use again."""
+        assert self.form is not None
         known = _matrices(self.program)
-        return Factors(known, self.form, self.held, self.factor, self.share)
+        return Factors(known, _turned(self.form), self.held, self.factor, self.share)
 
 
 def solve_quadratic_program(
@@ -99,37 +117,37 @@ def solve_quadratic_program(
         return solved(program, *_anew(program, start, max_steps))
     # Of the dual form nothing but residuals is taken with Q, for which half of it need not move.
     dual = isinstance(known.form, DualForm)
-    form = known.form.of(program if dual else program.symmetrised())
+    form = _turned(known.form).of(program if dual else program.symmetrised())
     begin = start._replace(held=known.held)
     again, certain = _by_exchange(units(program), form, known.share, begin, known.factor)
+    turned = lambda form, *others: (_turned(form), *others)
     found = once(
         ~certain | ~known.belong_to(program),
-        lambda program, start: _anew(program, start, max_steps),
-        (again, known.share),
+        lambda program, start: turned(*_anew(program, start, max_steps)),
+        turned(_with_program(form, None), again, known.share),
         program,
         start,
     )
-    return solved(program, *found)
+    return solved(program, *turned(*found))
 
 
-def _anew(program: Program, start: Start | None, max_steps: int) -> tuple[Found, Array]:
-    """What is found without knowing anything, and the share as `Factors` has it."""
+def _anew(
+    program: Program, start: Start | None, max_steps: int
+) -> tuple[DualForm | PrimalForm, Found, Array]:
+    """What is found without knowing anything, its form, and the share as `Factors` has it."""
     given, program = program, program.symmetrised()
     sizes = units(program)
-    U = cholesky(program.Q)
-    share = least_share(U, jnp.diagonal(program.Q))
-    form = condensed(program, sizes, U, None)
+    L = lower_cholesky(program.Q)
+    share = least_share(L, jnp.diagonal(program.Q))
+    form = condensed(program, sizes, L, None)
     begin = _guess(form) if start is None else start
     plain, certain = _by_exchange(sizes, form, share, begin)
-    found = once(
-        ~certain,
-        lambda given, begin, best: careful(given.symmetrised(), begin, best, max_steps),
-        plain,
-        given,
-        begin,
-        plain.best,
-    )
-    return found, jnp.where(certain, share, 0)
+
+    def with_care(given, begin, best):
+        return careful(given.symmetrised(), begin, best, max_steps), jnp.zeros_like(share)
+
+    found, share = once(~certain, with_care, (plain, share), given, begin, plain.best)
+    return _with_program(form, None), found, share
 
 
 def _by_exchange(
@@ -151,20 +169,26 @@ def _by_exchange(
     independent = form.independent(best.factor, best.held & certain)
     certain &= independent & ~jnp.any(best.activity == WEAKLY_ACTIVE)
     found = Found(
-        form=parts(form),
         best=best,
         scale=jnp.ones_like(program.p),
+        shift=jnp.zeros((), dtype),
         status=Status.converged,
         named=jnp.full(min(NAMED, m), -1),
     )
     return found, certain
 
 
-def solved(program: Program, found: Found, share: Float[Array, ""]) -> Solved:
+def solved(
+    program: Program,
+    form: DualForm | PrimalForm | None,
+    found: Found,
+    share: Float[Array, ""],
+    matrices: Any = Dense,
+) -> Solved:
     """A program with what was found for it."""
     best, e = found.best, program.equalities
     # Exchanges of the primal form are refinements themselves, of a factor with a penalty's error.
-    unrefined = jnp.isnan(best.step_norm) & isinstance(found.form, DualForm)
+    unrefined = jnp.isnan(best.step_norm) & isinstance(form, DualForm)
     return Solved(
         program=program,
         y=best.y,
@@ -177,12 +201,24 @@ def solved(program: Program, found: Found, share: Float[Array, ""]) -> Solved:
         step_norm=best.step_norm,
         violation=best.violation,
         rows=Rows(found.named, program.layout()),
-        form=found.form,
+        form=form,
         factor=best.factor,
         scale=found.scale,
+        shift=found.shift,
         share=share,
         trusted=unrefined & (share > float(jnp.finfo(program.p.dtype).eps) ** 0.25),
+        matrices=matrices,
     )
+
+
+def _with_program(form, program: Program | None):
+    """A form that was without its program with it, or the other way round."""
+    return eqx.tree_at(lambda form: form.program, form, program, is_leaf=lambda leaf: leaf is None)
+
+
+def _turned(form: DualForm | PrimalForm) -> DualForm | PrimalForm:
+    """A form with Lᵀ for L, as it goes through loops and to callers (see `cholesky`)."""
+    return eqx.tree_at(lambda form: form.L, form, form.L.T) if isinstance(form, DualForm) else form
 
 
 def _matrices(program: Program) -> UInt[Array, "2 w"]:

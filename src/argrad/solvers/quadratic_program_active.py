@@ -148,7 +148,7 @@ def _exchange_dual(form: DualForm, units: Units, start: Start, known: Array | No
     tol = float(jnp.finfo(offset.dtype).eps) ** 0.75
     centre = jnp.zeros_like(start.y)
     if form.shift is not None:  # what was added to Q pulls towards `start`: a proximal step
-        centre = form.shift * forwards(form.U, start.y)
+        centre = form.shift * forwards(form.L, start.y)
         offset = offset - form.R @ centre
     roots = jnp.sqrt(jnp.diagonal(form.S))
     size = jnp.linalg.norm(form.q)
@@ -168,7 +168,7 @@ def _exchange_dual(form: DualForm, units: Units, start: Start, known: Array | No
     carry = (start.held | equal, start.l, jnp.zeros_like(form.S), jnp.array(0), _begin(m))
     carry = carry if known is None else step(carry, known)
     held, l, factor, steps, _ = lax.while_loop(lambda c: c[-1].unfinished, step, carry)
-    return backwards(form.U, centre - form.q - l @ form.R), l, held, factor, steps
+    return backwards(form.L, centre - form.q - l @ form.R), l, held, factor, steps
 
 
 def _exchange_primal(form: PrimalForm, units: Units, start: Start, known: Array | None):

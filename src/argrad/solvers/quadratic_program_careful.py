@@ -19,6 +19,7 @@ from argrad.solvers.quadratic_program_forms import (
     PrimalForm,
     condensed,
     convex_factor,
+    lower_cholesky,
 )
 from argrad.status import Status
 
@@ -27,11 +28,11 @@ _TURNS = 5
 
 
 class Found(eqx.Module):
-    """The best point and what there is to say of it; `form` and the factor are in y/scale."""
+    """The best point and what there is to say of it; its factor is that of Q + shift in y/scale."""
 
-    form: DualForm | PrimalForm
     best: Candidate
     scale: Float[Array, " n"]
+    shift: Float[Array, ""]
     status: Any
     named: Int[Array, " k"]
 
@@ -39,13 +40,6 @@ class Found(eqx.Module):
 def accepted(dtype) -> float:
     """The error at which a candidate is a solution."""
     return float(jnp.finfo(dtype).eps) ** 0.7
-
-
-def parts(form: DualForm | PrimalForm) -> DualForm | PrimalForm:
-    """What a form adds to its program."""
-    shift = jnp.zeros((), form.program.p.dtype) if form.shift is None else form.shift
-    pick = lambda form: (form.program, form.shift)
-    return eqx.tree_at(pick, form, (None, shift), is_leaf=lambda leaf: leaf is None)
 
 
 def variable_scale(program: Program) -> Float[Array, " n"]:
@@ -65,8 +59,14 @@ class Dense:
     @staticmethod
     def form(program: Program, sizes: Units) -> tuple[DualForm | PrimalForm, Bool[Array, ""]]:
         """The condensed systems, shifted where that is needed, and whether Q is convex."""
-        U, shift, convex = convex_factor(program.Q, sizes.stiffness)
-        return condensed(program, sizes, U, shift), convex
+        L, shift, convex = convex_factor(program.Q, sizes.stiffness)
+        return condensed(program, sizes, L, shift), convex
+
+    @staticmethod
+    def shifted(program: Program, sizes: Units, shift: Float[Array, ""]) -> DualForm | PrimalForm:
+        """The condensed systems with a shift that is known."""
+        eye = jnp.eye(program.p.size, dtype=program.p.dtype)
+        return condensed(program, sizes, lower_cholesky(program.Q + shift * eye), shift)
 
     @staticmethod
     def regularity(
@@ -154,7 +154,7 @@ def careful(
         gradient_norm=jnp.linalg.norm(now.gradient),
         violation=now.violation(original.equalities),
     )
-    return Found(parts(form), best, scale, status, named)
+    return Found(best, scale, form.shift, status, named)
 
 
 def _judge(curvature, dependent, rows, it, best: Candidate, optimal: Bool[Array, ""]):

@@ -52,13 +52,19 @@ class Form(Protocol):
     ) -> Bool[Array, ""]: ...
 
 
+def lower_cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
+    """The lower factor, L Lᵀ = matrix, NaN where there is none."""
+    return lax.linalg.cholesky(matrix.T, symmetrize_input=False)
+
+
 def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
     """The upper factor, UᵀU = matrix, NaN where there is none.
 
     LAPACK stores matrices the other way round than XLA: its lower factor lies in memory as the
-    upper one does in XLA's, so that nothing is copied. Of a symmetric matrix neither.
+    upper one does in XLA's, so that one that is carried through a loop, and laid out there as
+    XLA does, is not copied. One that is not carried is not copied as the lower one.
     """
-    return lax.linalg.cholesky(matrix.T, symmetrize_input=False).T
+    return lower_cholesky(matrix).T
 
 
 def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Float[Array, ""]:
@@ -69,37 +75,38 @@ def least_share(factor: Float[Array, "k k"], diagonal: Float[Array, " k"]) -> Fl
 def convex_factor(
     Q: Float[Array, "n n"], stiffness: Float[Array, ""]
 ) -> tuple[Float[Array, "n n"], Float[Array, ""], Bool[Array, ""]]:
-    """U with UᵀU = Q + shift, the shift, and whether Q is convex, for a Q that may be singular.
+    """L with L Lᵀ = Q + shift, the shift, and whether Q is convex, for a Q that may be singular.
 
     The shift is zero or eps^½ `stiffness`. Negative curvature that may be rounding is taken for
     none.
     """
     n, eps = Q.shape[0], float(jnp.finfo(Q.dtype).eps)
-    U = cholesky(Q)
-    posed = least_share(U, jnp.diagonal(Q)) > eps**0.5
+    L = lower_cholesky(Q)
+    posed = least_share(L, jnp.diagonal(Q)) > eps**0.5
     eye = jnp.eye(n, dtype=Q.dtype)
     rounding = 100 * n * eps * jnp.max(jnp.abs(Q)) + float(jnp.finfo(Q.dtype).tiny)
     # One factor after another: XLA would run independent ones side by side, and with a batch of
     # them on as many threads each waits for a thread that another holds (jaxlib 0.10).
     rounding = jnp.where(posed, 0, rounding)
-    convex = posed | jnp.all(jnp.isfinite(cholesky(Q + rounding * eye)))
+    convex = posed | jnp.all(jnp.isfinite(lower_cholesky(Q + rounding * eye)))
     shift = jnp.where(convex & ~posed, eps**0.5 * stiffness, 0)
-    return jnp.where(posed, U, cholesky(Q + shift * eye)), shift, convex
+    return jnp.where(posed, L, lower_cholesky(Q + shift * eye)), shift, convex
 
 
-def over(U: Float[Array, "n n"], rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
-    """Rows times U⁻¹: quicker than U⁻ᵀ times columns, as LAPACK and XLA order matrices."""
-    return lax.linalg.triangular_solve(U.T, rows, lower=True, transpose_a=True)
+def over(L: Float[Array, "n n"], rows: Float[Array, "k n"]) -> Float[Array, "k n"]:
+    """Rows times L⁻ᵀ: quicker than L⁻¹ times columns, as LAPACK and XLA order matrices."""
+    return lax.linalg.triangular_solve(L, rows, lower=True, transpose_a=True)
 
 
-def forwards(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
-    """U⁻ᵀ a."""
-    return over(U, a[None])[0]
+def forwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """L⁻¹ a, as a column, which for one vector is quicker than as a row."""
+    return lax.linalg.triangular_solve(L, a[:, None], left_side=True, lower=True)[:, 0]
 
 
-def backwards(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
-    """U⁻¹ a."""
-    return lax.linalg.triangular_solve(U.T, a[None], lower=True)[0]
+def backwards(L: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
+    """L⁻ᵀ a."""
+    solve = lax.linalg.triangular_solve
+    return solve(L, a[:, None], left_side=True, lower=True, transpose_a=True)[:, 0]
 
 
 def substitute(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -108,7 +115,7 @@ def substitute(U: Float[Array, "n n"], a: Float[Array, " n"]) -> Float[Array, " 
 
 
 class DualForm(eqx.Module):
-    """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = UᵀU, R = J U⁻¹ and S = R Rᵀ, factorise S + D.
+    """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = L Lᵀ, R = J L⁻ᵀ and S = R Rᵀ, factorise S + D.
 
     `offset` is the slack at l = 0, so that the slack at l is offset + S l. For programs without
     bounds.
@@ -116,16 +123,16 @@ class DualForm(eqx.Module):
 
     program: Program
     shift: Float[Array, ""] | None
-    U: Float[Array, "n n"]
+    L: Float[Array, "n n"]
     R: Float[Array, "m n"]
     S: Float[Array, "m m"]
     q: Float[Array, " n"]
     offset: Float[Array, " m"]
 
     def of(self, program):
-        q = forwards(self.U, program.p)
+        q = forwards(self.L, program.p)
         offset = program.limits() + self.R @ q
-        return DualForm(program, None, self.U, self.R, self.S, q, offset)
+        return DualForm(program, None, self.L, self.R, self.S, q, offset)
 
     def factorise(self, held, D):
         S = jnp.where(held[:, None] & held, self.S, jnp.eye(held.size, dtype=self.S.dtype))
@@ -137,9 +144,9 @@ class DualForm(eqx.Module):
 
     def solve(self, factor, held, D, a, b):
         del D
-        r = forwards(self.U, a)
+        r = forwards(self.L, a)
         l = substitute(factor, jnp.where(held, self.R @ r - b, -b))
-        return backwards(self.U, r - jnp.where(held, l, 0) @ self.R), l
+        return backwards(self.L, r - jnp.where(held, l, 0) @ self.R), l
 
     def independent(self, factor, held):
         share = least_share(factor, jnp.where(held, jnp.diagonal(self.S), 1))
@@ -256,16 +263,16 @@ class PrimalForm(eqx.Module):
 def condensed(
     program: Program,
     units: Units,
-    U: Float[Array, "n n"],
+    L: Float[Array, "n n"],
     shift: Float[Array, ""] | None,
 ) -> DualForm | PrimalForm:
-    """The form with the smaller matrix, given U with UᵀU = Q + shift; None for no shift."""
+    """The form with the smaller matrix, given L with L Lᵀ = Q + shift; None for no shift."""
     rows = program.rows
     if program.bounded or rows.shape[0] > rows.shape[1]:
         return PrimalForm(program, shift, penalty(program, units, shift))
-    both = over(U, jnp.concatenate([rows, program.p[None]]))
+    both = over(L, jnp.concatenate([rows, program.p[None]]))
     R, q = both[:-1], both[-1]
-    return DualForm(program, shift, U, R, R @ R.T, q, program.limits() + R @ q)
+    return DualForm(program, shift, L, R, R @ R.T, q, program.limits() + R @ q)
 
 
 def penalty(program: Program, units: Units, shift: Float[Array, ""] | None) -> Float[Array, " k"]:

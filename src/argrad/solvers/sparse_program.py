@@ -26,7 +26,7 @@ def solve_sparse_program(program: SparseProgram, start: Start | None, max_steps:
     )
     first = first._replace(error=jnp.full((), jnp.inf, dtype))
     found = careful(program, start, first, max_steps, sparse_program_form, turn)
-    return solved(program, found, jnp.zeros((), dtype))
+    return solved(program, None, found, jnp.zeros((), dtype), sparse_program_form)
 
 
 def _first(program: SparseProgram, start: Start) -> Candidate:

@@ -59,9 +59,14 @@ def form(program: SparseProgram, sizes: Units) -> tuple[SparseForm, Bool[Array, 
     # Rounding grows with the width of the band, not with the number of variables.
     largest = jnp.max(jnp.abs(program.Q.data), initial=0.0)
     rounding = 300 * plan.size * eps * largest + float(jnp.finfo(diagonal.dtype).tiny)
-    shifted = _shifted(Q, plan, jnp.broadcast_to(rounding, diagonal.shape)).cholesky()
-    convex = posed | _complete(shifted)
-    return SparseForm(program, shift, penalty(program, sizes, shift)), convex
+    rounded = _shifted(Q, plan, jnp.broadcast_to(rounding, diagonal.shape)).cholesky()
+    convex = posed | _complete(rounded)
+    return shifted(program, sizes, shift), convex
+
+
+def shifted(program: SparseProgram, sizes: Units, shift: Float[Array, ""]) -> SparseForm:
+    """The condensed systems with a shift that is known."""
+    return SparseForm(program, shift, penalty(program, sizes, shift))
 
 
 def _complete(factor: BlockCholesky) -> Bool[Array, ""]:
