@@ -115,9 +115,7 @@ def solve_quadratic_program(
     """
     if known is None or start is None:
         return solved(program, *_anew(program, start, max_steps))
-    # Of the dual form nothing but residuals is taken with Q, for which half of it need not move.
-    dual = isinstance(known.form, DualForm)
-    form = _turned(known.form).of(program if dual else program.symmetrised())
+    form = _turned(known.form).of(program)
     begin = start._replace(held=known.held)
     again, certain = _by_exchange(units(program), form, known.share, begin, known.factor)
     turned = lambda form, *others: (_turned(form), *others)
@@ -135,18 +133,17 @@ def _anew(
     program: Program, start: Start | None, max_steps: int
 ) -> tuple[DualForm | PrimalForm, Found, Array]:
     """What is found without knowing anything, its form, and the share as `Factors` has it."""
-    given, program = program, program.symmetrised()
     sizes = units(program)
-    L = lower_cholesky(program.Q)
-    share = least_share(L, jnp.diagonal(program.Q))
+    L = lower_cholesky(program.symmetrised().Q)
+    share = least_share(L, program.curvatures())
     form = condensed(program, sizes, L, None)
     begin = _guess(form) if start is None else start
     plain, certain = _by_exchange(sizes, form, share, begin)
 
-    def with_care(given, begin, best):
-        return careful(given.symmetrised(), begin, best, max_steps), jnp.zeros_like(share)
+    def with_care(program, begin, best):
+        return careful(program.symmetrised(), begin, best, max_steps), jnp.zeros_like(share)
 
-    found, share = once(~certain, with_care, (plain, share), given, begin, plain.best)
+    found, share = once(~certain, with_care, (plain, share), program, begin, plain.best)
     return _with_program(form, None), found, share
 
 

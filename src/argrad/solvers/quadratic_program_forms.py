@@ -118,7 +118,8 @@ class DualForm(eqx.Module):
     """y = −Q⁻¹(p + Jᵀl) eliminated: with Q = L Lᵀ, R = J L⁻ᵀ and S = R Rᵀ, factorise S + D.
 
     `offset` is the slack at l = 0, so that the slack at l is offset + S l. For programs without
-    bounds.
+    bounds. Their Q need not be symmetric: nothing but residuals is taken with it, for which no
+    half of it has to be made and kept.
     """
 
     program: Program
@@ -156,8 +157,9 @@ class DualForm(eqx.Module):
 class PrimalForm(eqx.Module):
     """l eliminated: factorise Q + JᵀD⁻¹J.
 
-    Held bounds fix their variables. Other held rows are met up to a penalty, `weights`, so that
-    solutions have its relative error; it is as large as leaves the curvature of Q to be seen.
+    Of a program with a symmetric Q. Held bounds fix their variables. Other held rows are met up
+    to a penalty, `weights`, so that solutions have its relative error; it is as large as leaves
+    the curvature of Q to be seen.
     """
 
     program: Program
@@ -165,7 +167,7 @@ class PrimalForm(eqx.Module):
     weights: Float[Array, " k"]
 
     def of(self, program):
-        return PrimalForm(program, None, self.weights)
+        return PrimalForm(program.symmetrised(), None, self.weights)
 
     def factorise(self, held, D):
         weights, bounds = self._weights(held, D)
@@ -269,7 +271,7 @@ def condensed(
     """The form with the smaller matrix, given L with L Lᵀ = Q + shift; None for no shift."""
     rows = program.rows
     if program.bounded or rows.shape[0] > rows.shape[1]:
-        return PrimalForm(program, shift, penalty(program, units, shift))
+        return PrimalForm(program.symmetrised(), shift, penalty(program, units, shift))
     both = over(L, jnp.concatenate([rows, program.p[None]]))
     R, q = both[:-1], both[-1]
     return DualForm(program, shift, L, R, R @ R.T, q, program.limits() + R @ q)
