@@ -141,31 +141,30 @@ def raise_if(
     layout = () if rows is None else rows.layout
     # Outside `jit` even an empty array of JAX would take its tenth of a millisecond.
     indices = np.zeros(0, int) if rows is None else lax.stop_gradient(rows.indices)
+    (code,), item = jax.tree.flatten(status)
     if not isinstance(failed, jax.core.Tracer):
         if failed:
-            known = np.array([float(value) for value in numbers.values()])
-            _raise(layout, tuple(numbers), status, known, indices)
+            given = np.array([float(value) for value in (code, *numbers.values())])
+            _raise(layout, tuple(numbers), item, given, indices)
         return tree
     dynamic, static = eqx.partition(tree, eqx.is_array)
-    # In few arrays: each scalar that compiled code hands out is a kernel of its own to compile.
-    status = jax.tree.map(lambda code: jnp.where(failed, code, _FINE), status)
-    values = [jnp.asarray(lax.stop_gradient(value), float) for value in numbers.values()]
-    raise_ = functools.partial(_raise, layout, tuple(numbers))
-    return eqx.combine(_guard(dynamic, failed, status, jnp.stack(values), indices, raise_), static)
+    # In one array: each scalar that compiled code hands out is a kernel of its own to compile.
+    known = [jnp.where(failed, code, _FINE), *map(lax.stop_gradient, numbers.values())]
+    values = jnp.stack([jnp.asarray(value, float) for value in known])
+    raise_ = functools.partial(_raise, layout, tuple(numbers), item)
+    return eqx.combine(_guard(dynamic, failed, values, indices, raise_), static)
 
 
 @eqx.filter_custom_jvp
-def _guard(tree, failed, status, values, indices, raise_):
+def _guard(tree, failed, values, indices, raise_):
     if not isinstance(failed, jax.core.Tracer):  # differentiated, but not compiled
         if failed.any():
-            raise_(status, values, indices)
+            raise_(values, indices)
         return tree
     shapes = jax.eval_shape(lambda: tree)
 
     def fail():
-        return jax.pure_callback(
-            raise_, shapes, status, values, indices, vmap_method="broadcast_all"
-        )
+        return jax.pure_callback(raise_, shapes, values, indices, vmap_method="broadcast_all")
 
     return lax.cond(eqxi.unvmap_any(failed), fail, lambda: tree)
 
@@ -175,20 +174,19 @@ def _guard_jvp(primals, tangents):
     return _guard(*primals), tangents[0]
 
 
-def _raise(layout, names, status, values, indices):
-    (codes,) = jax.tree.leaves(status)
-    failed = np.asarray(codes) != _FINE
-    first = int(np.argmax(failed.ravel()))
+def _raise(layout, names, item, values, indices):
+    values, indices = np.asarray(values), np.asarray(indices)
+    codes = values[..., 0].ravel()
+    first = int(np.argmax(codes != _FINE))
 
-    def element(value, extra=0):
-        value = np.asarray(value)
-        wanted = failed.shape + value.shape[value.ndim - extra :]
-        return np.broadcast_to(value, wanted).reshape(failed.size, -1)[first].squeeze()
+    def element(of_all):
+        whole = np.broadcast_to(of_all, (*values.shape[:-1], of_all.shape[-1]))
+        return whole.reshape(codes.size, -1)[first]
 
-    status = jax.tree.map(element, status)
-    pairs = zip(names, np.atleast_1d(element(values, extra=1)), strict=True)
+    status = jax.tree.unflatten(item, [np.asarray(codes[first], int)])
+    pairs = zip(names, element(values)[1:], strict=True)
     described = [f"{name.replace('_', ' ')} {value:.6g}" for name, value in pairs]
-    rows = [int(i) for i in np.atleast_1d(element(indices, extra=1)) if i >= 0]
+    rows = [int(i) for i in element(indices) if i >= 0]
     if rows:
         described.insert(0, "constraints " + ", ".join(row_name(layout, i) for i in rows))
     raise SolveError(f"the lower solve {Status[status]} ({', '.join(described)}).")

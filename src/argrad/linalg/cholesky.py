@@ -83,13 +83,24 @@ def diagonal(matrix: Float[Array, "d d"]) -> Float[Array, " d"]:
     return matrix.reshape(-1)[:: len(matrix) + 1]
 
 
+def lower_cholesky(matrix: Float[Array, "d d"]) -> Float[Array, "d d"]:
+    """The lower factor of a symmetric matrix, NaN where there is none.
+
+    What lies above its diagonal is left as it is: solves with a triangle do not look there, and
+    zeros would be one more pass over the matrix, and one more kernel to compile.
+    """
+    # The transpose has LAPACK's columns without a copy.
+    return lax.linalg.cholesky_p.bind(matrix.T)
+
+
 def shifted_cholesky(
-    hessian: Float[Array, "d d"], added: Float[Array, " d"]
+    hessian: Float[Array, "d d"],
+    added: Float[Array, " d"],
+    eye: Float[Array, "d d"] | None = None,
 ) -> Float[Array, "d d"]:
-    """The lower factor of H + diag(added), NaN where there is none."""
-    eye = jnp.eye(len(hessian), dtype=hessian.dtype)
-    # The transposes, here and below, have LAPACK's columns without a copy.
-    return lax.linalg.cholesky((hessian + eye * added).T, symmetrize_input=False)
+    """`lower_cholesky` of H + diag(added), given an identity where there is one at hand."""
+    eye = jnp.eye(len(hessian), dtype=hessian.dtype) if eye is None else eye
+    return lower_cholesky(hessian + eye * added)
 
 
 def factorise(

@@ -7,6 +7,7 @@ then on, and the solution is returned together with it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -27,6 +28,7 @@ from argrad.linalg.cholesky import (
     diagonal,
     factorise,
     no_factor,
+    shifted_cholesky,
 )
 
 _DIRECT = 32  # variables up to which a factorisation costs no more than a few products
@@ -271,9 +273,10 @@ class Newton(optx.AbstractMinimiser[PyTree, Any, NewtonState]):
             )
 
         def factorised(scale):
-            hessian = jax.vmap(hvp)(jnp.eye(d, dtype=g.dtype))
+            eye = jnp.eye(d, dtype=g.dtype)
+            hessian = jax.vmap(hvp)(eye)
             scale = jnp.maximum(scale, jnp.abs(diagonal(hessian)))
-            factor = factorise(hessian, scale)
+            factor = factorise(hessian, scale, cholesky=partial(shifted_cholesky, eye=eye))
             zero = jnp.zeros_like(forcing)
             exact = Solved(inexact=zero, condition=zero + 1, largest=zero, curvature=zero)
             return factor.substitute(g), Hessian(scale, factor, jnp.stack(exact))
