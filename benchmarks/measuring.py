@@ -52,7 +52,7 @@ def take_turns(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 def compile_seconds(
-    jobs: dict[str, Callable[[], object]], clear: Callable[[], None], rounds: int = 3
+    jobs: dict[str, Callable[[], object]], clear: Callable[[], None], rounds: int = 7
 ) -> dict[str, Seconds]:
     """Median over `rounds` of (first call after `clear`) − (second call): tracing and compiling."""
     samples: dict[str, list[Seconds]] = {name: [] for name in jobs}
