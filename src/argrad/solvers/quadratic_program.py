@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt
 
+from argrad.linalg.cholesky import lower_cholesky
 from argrad.linalg.fingerprint import fingerprint
 from argrad.solvers.active_set import WEAKLY_ACTIVE
 from argrad.solvers.quadratic_program_active import Start, candidate
@@ -17,7 +18,6 @@ from argrad.solvers.quadratic_program_forms import (
     PrimalForm,
     condensed,
     least_share,
-    lower_cholesky,
 )
 from argrad.status import Rows, Status
 

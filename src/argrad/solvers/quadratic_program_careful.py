@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from argrad.linalg.cholesky import DEFINITE
+from argrad.linalg.cholesky import DEFINITE, lower_cholesky
 from argrad.linalg.kkt import null_space_form
 from argrad.solvers import quadratic_program_interior as interior
 from argrad.solvers.active_set import INACTIVE, STRONGLY_ACTIVE, WEAKLY_ACTIVE
@@ -19,7 +19,6 @@ from argrad.solvers.quadratic_program_forms import (
     PrimalForm,
     condensed,
     convex_factor,
-    lower_cholesky,
 )
 from argrad.status import Status
 

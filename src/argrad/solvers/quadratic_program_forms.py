@@ -18,6 +18,7 @@ from jax import lax
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Bool, Float
 
+from argrad.linalg.cholesky import lower_cholesky
 from argrad.linalg.extremes import smallest
 from argrad.solvers.quadratic_program_data import Program, Units
 
@@ -52,13 +53,8 @@ class Form(Protocol):
     ) -> Bool[Array, ""]: ...
 
 
-def lower_cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
-    """The lower factor, L Lᵀ = matrix, NaN where there is none."""
-    return lax.linalg.cholesky(matrix.T, symmetrize_input=False)
-
-
 def cholesky(matrix: Float[Array, "k k"]) -> Float[Array, "k k"]:
-    """The upper factor, UᵀU = matrix, NaN where there is none.
+    """The upper factor, UᵀU = matrix, as `lower_cholesky` has it transposed.
 
     LAPACK stores matrices the other way round than XLA: its lower factor lies in memory as the
     upper one does in XLA's, so that one that is carried through a loop, and laid out there as
