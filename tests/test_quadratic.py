@@ -288,6 +288,13 @@ def test_data_that_do_not_fit(data, options, message):
         ag.quadratic_program(*data, **options)
 
 
+def test_numpys_numbers_where_x64_is_off(recwarn):
+    with jax.enable_x64(False):
+        found = ag.quadratic_program(np.eye(2), -np.ones(2), np.ones((1, 2)), np.ones(1))
+    assert found.primal.dtype == jnp.float32
+    assert not recwarn.list
+
+
 def test_a_start_of_another_kind():
     with pytest.raises(TypeError, match="init must be what quadratic_program or linear_program"):
         ag.quadratic_program(Q, P, init=np.zeros(2))

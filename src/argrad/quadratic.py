@@ -282,13 +282,17 @@ def _given(Q, p, G, h, A, b, lower, upper, throw: bool) -> _Given:
     for name, given in there.items():
         there[name] = np.asarray(given) if isinstance(given, list | tuple) else given
     banded = sparse({name: named[name] for name in ("Q", "G", "A")})
-    dtype = jnp.result_type(*(getattr(a, "dtype", a) for a in there.values()))
+    matrices = ("Q", "G", "A") if banded else ()  # those that are no arrays
+    # Of an array, not of its dtype: NumPy's float64 is float32 here where x64 is off.
+    dtype = jnp.result_type(*(a.dtype if k in matrices else a for k, a in there.items()))
     if jnp.issubdtype(dtype, jnp.complexfloating):
         raise ValueError(f"a quadratic program must be of real numbers, got {dtype}.")
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
     for name, array in there.items():
-        matrix = banded and name in ("Q", "G", "A")
-        there[name] = sparse_matrix(name, array, dtype) if matrix else jnp.asarray(array, dtype)
+        if name in matrices:
+            there[name] = sparse_matrix(name, array, dtype)
+        else:
+            there[name] = jnp.asarray(array, dtype)
     shapes = {name: array.shape for name, array in there.items()}
     if len(shapes["p"]) != 1 or not shapes["p"][0]:
         raise ValueError(
