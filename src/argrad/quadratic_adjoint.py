@@ -107,7 +107,6 @@ class KnownFactor(SelfAdjoint[lx.AbstractLinearOperator]):
         b, unravel = ravel_pytree(vector)
         flat = lambda solve: lambda v: jnp.concatenate(solve(v[:n], v[n:]))
         product = lambda v: ravel_pytree(state.mv(unravel(v)))[0]
-
         unknown = jnp.full((), jnp.inf, b.dtype)
 
         def with_care(solved, b):

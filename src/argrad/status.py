@@ -176,17 +176,13 @@ def _guard_jvp(primals, tangents):
 
 def _raise(layout, names, item, values, indices):
     values, indices = np.asarray(values), np.asarray(indices)
-    codes = values[..., 0].ravel()
-    first = int(np.argmax(codes != _FINE))
-
-    def element(of_all):
-        whole = np.broadcast_to(of_all, (*values.shape[:-1], of_all.shape[-1]))
-        return whole.reshape(codes.size, -1)[first]
-
-    status = jax.tree.unflatten(item, [np.asarray(codes[first], int)])
-    pairs = zip(names, element(values)[1:], strict=True)
+    first = np.unravel_index(np.argmax(values[..., 0] != _FINE), values.shape[:-1])
+    code, *found = values[first]
+    status = jax.tree.unflatten(item, [np.asarray(code, int)])
+    pairs = zip(names, found, strict=True)
     described = [f"{name.replace('_', ' ')} {value:.6g}" for name, value in pairs]
-    rows = [int(i) for i in element(indices) if i >= 0]
+    every = np.broadcast_to(indices, (*values.shape[:-1], indices.shape[-1]))
+    rows = [int(i) for i in every[first] if i >= 0]
     if rows:
         described.insert(0, "constraints " + ", ".join(row_name(layout, i) for i in rows))
     raise SolveError(f"the lower solve {Status[status]} ({', '.join(described)}).")

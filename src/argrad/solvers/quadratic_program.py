@@ -48,11 +48,11 @@ class Solved(eqx.Module):
     """A program with its solution, how it was found, and the factor that differentiates it.
 
     `factor` is of the rows `held`, in y/scale and with `shift` added to Q. `form`, without its
-    program, is that of the program as it stands, to which the factor belongs where it was found
-    `plainly`; None where no program is, as no sparse one. What was found with care has its form
-    made anew by `matrices`, and not handed on: Q is factorised in a branch that is seldom taken,
-    and what leaves that is copied for all programs of a batch. `trusted` where form and factor
-    solve to rounding without any refinement.
+    program, is that of the program as it stands, to which the factor belongs where the solution
+    was found `plainly`; None for sparse programs, of which none is. Of what was found with care
+    `matrices` makes the form anew: to hand it on out of a branch that is seldom taken would copy
+    it for all programs of a batch. `trusted` where form and factor solve to rounding without any
+    refinement.
     """
 
     program: Program
