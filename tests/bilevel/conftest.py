@@ -1,4 +1,4 @@
-"""Bilevel problems shared by these tests, with data drawn anew at every run."""
+"""Bilevel problems shared by these tests, with data drawn anew."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -69,14 +69,6 @@ def central_differences(function, x, h=1e-5):
     """The gradient of a scalar function of a vector, to about h² and eps/h."""
     x, steps = np.asarray(x), np.eye(np.size(x)) * h
     return np.array([(function(x + s) - function(x - s)) / (2 * h) for s in steps])
-
-
-@pytest.fixture
-def rng():
-    """Fresh data at every run; the seed is shown when a test fails."""
-    seed = np.random.SeedSequence().entropy % 2**32
-    print(f"seed {seed}")
-    return np.random.default_rng(seed)
 
 
 @pytest.fixture
