@@ -201,8 +201,8 @@ def test_sequences_pay_in_few_dimensions(rng, key):
     plain = variance("independent")
     for sampling in ("sobol", "halton"):
         value, slope = variance(sampling)
-        assert value < 0.15 * plain[0]
-        assert slope < 0.6 * plain[1]
+        assert value < 0.3 * plain[0]
+        assert slope < 0.8 * plain[1]
 
 
 def test_all_modes_give_the_same_derivative(rng, key):

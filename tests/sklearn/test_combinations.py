@@ -61,8 +61,9 @@ def test_the_search_is_that_of_all_combinations(curved):
                 if {name: params[name] for name in values} == values
             ]
             found = search.cv_results_["mean_test_score"][rows].max()
-            # Warm starts lead elsewhere on the way, and to the same minimum.
-            assert found == pytest.approx(alone.best_score_, rel=1e-6)
+            # Warm starts lead elsewhere on the way, and to the same minimum: as near as a search
+            # goes, which from its fourth point on promises 1e-5 of the loss.
+            assert found == pytest.approx(alone.best_score_, rel=2e-5)
     best = max(one_by_one, key=one_by_one.get)
     assert best == (2, True)
     assert search.best_params_["poly__degree"], search.best_params_["ridge__fit_intercept"] == best

@@ -31,7 +31,7 @@ def test_squared_losses(n, d, signed, C, rng):
     else:
         short = np.sign(t - f) * np.maximum(0, np.abs(t - f) - 0.1)
     pull = 2 * C * X[:n].T @ (problem.cost * short)
-    rounding = 1e-12 * C * np.abs(X).sum() * np.abs(t).max()
+    rounding = 1e-15 * C * np.abs(X).sum() * np.abs(t).max()
     np.testing.assert_allclose(w, pull, rtol=1e-8, atol=1e-8 * np.abs(w).max() + rounding)
 
 

@@ -118,6 +118,8 @@ def solve_squared(
         same = np.array_equal(tried.side, short.side)
         w, f, short, value = moved, X @ moved, tried, lower
         if length == 1.0 and (same or -slope <= 10 * _EPS * value):
+            # Rounding of steps that were large beside w: once more, with the factor at hand.
+            w = w - inverse @ (w - 2 * (X.T @ (cost * short.side * short.much)))
             across = columns[problem.valid]
             pull = -2 * epsilon * (X.T @ pushed)
             return Squared(across @ w, w, inverse, across, pull)

@@ -73,7 +73,7 @@ def minimise(quadratic: Quadratic, start: np.ndarray) -> np.ndarray:
         new = w[S] == 0
         factor = factorised(system)
         if factor is None:
-            if new.any() and most > 1:
+            if new.sum() > 1:
                 most, sign = 1, _only(sign, w, S)
                 continue
             w[S] = _spared(system, q[S] - penalty[S] * sign[S], sign[S], w[S])
@@ -99,7 +99,7 @@ def minimise(quadratic: Quadratic, start: np.ndarray) -> np.ndarray:
             continue
         wrong = new & ~agrees
         if wrong.any():  # several that enter together may be in each other's way
-            if most == 1:
+            if new.sum() == 1:
                 raise LowerError("the columns that it needs are linearly dependent")
             sign[S[wrong]] = 0
             if wrong.sum() == new.sum():
