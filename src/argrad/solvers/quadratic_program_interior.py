@@ -192,8 +192,9 @@ def _examined(program: Program, units: Units, rows: Rows, it: Iterate) -> Iterat
     proof = -(limits @ l)
     crosswise = jnp.max(jnp.abs(program.transposed(l)))
     infeasible = proof > eps**0.5 * jnp.sum(jnp.abs(limits * l))
-    # Where rounding allows no further step, what there is has to do.
-    infeasible &= crosswise * rows.reach <= jnp.where(it.broken, eps ** (1 / 3), tol) * proof
+    # Where rounding allows no further step, or soon will not, what there is has to do.
+    last = it.broken | (it.tau < eps ** (2 / 3))
+    infeasible &= crosswise * rows.reach <= jnp.where(last, eps ** (1 / 3), tol) * proof
 
     length = jnp.max(jnp.abs(y))
     outwards = jnp.where(rows.present, program.times(y) / rows.lengths, 0)

@@ -77,10 +77,10 @@ def assert_same(few, many, h):
     a, b = few(h), many(h)
     np.testing.assert_allclose(b.split_losses, a.split_losses, rtol=1e-8)
     # Relative to the change that a whole unit of the logarithm makes.
-    scale = np.abs(a.gradient).max() + 1e-4 * a.value
+    scale = np.abs(a.gradient).max() + abs(a.curvature or 0.0) + 1e-4 * a.value
     np.testing.assert_allclose(b.gradient, a.gradient, rtol=1e-6, atol=1e-6 * scale)
-    if a.curvature is not None:
-        assert b.curvature == pytest.approx(a.curvature, rel=1e-4, abs=1e-5 * scale)
+    if a.curvature is not None:  # its terms are good to 1e-4, and may cancel
+        assert b.curvature == pytest.approx(a.curvature, rel=2e-3, abs=1e-4 * scale)
 
 
 @pytest.mark.parametrize(("estimator", "data"), CASES)
@@ -129,6 +129,15 @@ def test_folds_that_have_little_in_common(many, monkeypatch, rng, splitter):
     X[:200] += 1.0
     splits = list(splitter.split(X))
     assert_same(*criteria(monkeypatch, LogisticRegression(), X, y, splits, Shared), np.zeros(1))
+
+
+def test_a_first_solution_from_rows_that_may_lack_a_class(many, monkeypatch, rng):
+    splits = list(TimeSeriesSplit(4).split(np.zeros(400)))
+    for _ in range(5):
+        X, y = binary(rng)
+        y[:80] = 1
+        y[rng.choice(80, 2, replace=False)] = 0
+        assert_same(*criteria(monkeypatch, LogisticRegression(), X, y, splits, Shared), np.zeros(1))
 
 
 def test_folds_so_different_that_each_needs_its_own_hessian(many, monkeypatch, rng):

@@ -32,8 +32,9 @@ _APART = 0.5
 # Relative residuals of the linear systems, of one and of a pair whose errors multiply, and
 # iterations for it.
 _RESIDUAL, _PAIRED, _ITERATIONS = 1e-8, 1e-4, 200
-# Rows from which a first solution is started: a part, but so many a coefficient at least.
-_PART, _EACH = 1 / 16, 50
+# Rows from which a first solution is started: a part, but so many a coefficient at least. Without
+# one of two classes in them a fold has no solution, and is left alone after a few steps.
+_PART, _EACH, _FEW = 1 / 16, 50, 15
 # Numbers in all designs from which passes are worth their number.
 _MANY = 500_000
 
@@ -119,7 +120,7 @@ class Together:
     def solve(self, log_penalty: np.ndarray, start: np.ndarray) -> Point:
         """Minimise all of them for θ (d,) from W (p, k); LowerError without convergence."""
         penalty = self._penalty(log_penalty)
-        return self._newton(self.passes.at(start), penalty)
+        return self._newton(self.passes.at(start), penalty, _STEPS)
 
     def first(self, log_penalty: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Where to start from when nothing is known: the solutions for a part of the rows."""
@@ -130,11 +131,12 @@ class Together:
         rows = np.sort(np.random.default_rng(0).choice(n, count, replace=False))
         part = Together(self.passes.part(rows))
         try:
-            W = part.solve(log_penalty, start).W
+            with np.errstate(over="ignore", invalid="ignore"):
+                point = part._newton(part.passes.at(start), part._penalty(log_penalty), _FEW)
         except LowerError:
             return start
         self._hessians = part._hessians  # weights were scaled to the same total
-        return W
+        return point.W
 
     def adjoint(self, log_penalty: np.ndarray, point: Point) -> np.ndarray:
         """∂ validation loss/∂θ (d, k) of each fold."""
@@ -162,13 +164,13 @@ class Together:
         slope = np.sum(point.validation_gradient * W1 - u * residual[:, 0, :], axis=0)
         return slope, W1, bend + np.sum(u * b, axis=0), self._nearly(-b)
 
-    def _newton(self, point: Point, penalty: np.ndarray) -> Point:
+    def _newton(self, point: Point, penalty: np.ndarray, steps: int) -> Point:
         fresh, exact = self._hessians is None, False
         if fresh:
             self._hessians = self.passes.hessians(point)
         self._factorise(penalty)
         before = np.full(point.W.shape[1], np.inf)
-        for _ in range(_STEPS):
+        for _ in range(steps):
             gradient = point.gradient + penalty * point.W
             step = self._nearly(-gradient)
             size, length = (np.linalg.norm(each, axis=0) for each in (step, point.W))
@@ -188,7 +190,7 @@ class Together:
                 step = self._nearly(-gradient)
             before = np.linalg.norm(step, axis=0)
             point = self._along(point, step, gradient, penalty)
-        raise LowerError(f"it did not converge in {_STEPS} Newton steps")
+        raise LowerError(f"it did not converge in {steps} Newton steps")
 
     def _along(
         self, point: Point, step: np.ndarray, gradient: np.ndarray, penalty: np.ndarray
@@ -198,9 +200,10 @@ class Together:
         alpha = np.ones(len(value))
         rounding = 1e-14 * (1.0 + np.abs(value))
         while True:
-            trial = self.passes.at(point.W + alpha * step)
-            lower = self._value(trial, penalty)
             # A trial that is not a number is not lower.
+            with np.errstate(over="ignore", invalid="ignore"):
+                trial = self.passes.at(point.W + alpha * step)
+                lower = self._value(trial, penalty)
             failed = ~(lower <= value - 1e-4 * alpha * decrement + rounding)
             if not failed.any():
                 return trial
