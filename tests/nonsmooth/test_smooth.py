@@ -19,7 +19,7 @@ def branch(x):
 
 
 def running(x):
-    return jax.lax.scan(lambda c, v: (jnp.maximum(c, v), c * v), x[0], x)[0]
+    return jax.lax.scan(lambda c, v: (jnp.maximum(c, v), c * v), x[0], x[1:])[0]
 
 
 FUNCTIONS = {

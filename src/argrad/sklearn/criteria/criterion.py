@@ -268,7 +268,7 @@ class Criterion:
         log_penalty = self.model.sign * full[self._number]
         if self._paths:
             nearest = min(self._paths, key=lambda path: np.linalg.norm(path.log_values - h))
-            starts = nearest.predict(h)
+            starts = [*nearest.predict(h), self._start]
         else:
             starts = [self._start]
         found: list[LowerSolution] = []

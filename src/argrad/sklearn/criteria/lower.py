@@ -66,24 +66,30 @@ class LowerProblem:
     def solve(
         self, log_penalty: np.ndarray, starts: list[np.ndarray], near: np.ndarray | None = None
     ) -> LowerSolution:
-        """Minimise for θ (d, m) from the best of the `starts`; LowerError without convergence.
+        """Minimise for θ (d, m), begun where f is lowest of the `starts`, or at the next of them.
 
-        `near` (q, q) is the inverse Hessian of a problem much like this one. Steps with it cost
-        no new Hessian, and are taken for as long as they shrink quickly.
+        LowerError without convergence from any. `near` (q, q) is the inverse Hessian of a problem
+        much like this one. Steps with it cost no new Hessian, and are taken for as long as they
+        shrink quickly.
         """
         ridge = self.ridge(log_penalty)
+        failed = LowerError("its objective is not finite anywhere near")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            point = self._best(starts, ridge)
-            if near is not None:
-                point = self._approach(point, ridge, lambda slope: near @ slope)
-            return self._newton(point, ridge)
+            for point in self._by_value(starts, ridge):
+                if near is not None:
+                    point = self._approach(point, ridge, lambda slope: near @ slope)
+                try:
+                    return self._newton(point, ridge)
+                except LowerError as failure:
+                    failed = failure
+        raise failed
 
-    def _best(self, starts: list[np.ndarray], ridge: np.ndarray) -> _Point:
+    def _by_value(self, starts: list[np.ndarray], ridge: np.ndarray) -> list[_Point]:
         points = []
         for y in starts:
             z = self.predictor(y)
             points.append(_Point(y, z, self._value(z, y, ridge)))
-        return min(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
+        return sorted(points, key=lambda p: p.value if np.isfinite(p.value) else np.inf)
 
     def _approach(self, point: _Point, ridge: np.ndarray, near: Times) -> _Point:
         """Where L-BFGS that begins with `near` comes to, see Nocedal and Wright 2006, section 7.2.
@@ -130,6 +136,10 @@ class LowerProblem:
             gradient = self.gradient(z, y, ridge)
             factor, exact = self._factor(z, ridge)
             step = -cho_solve(factor, gradient, check_finite=False)
+            if exact and self.model.longest(z, self.predictor(step)) < 1:
+                # Far from here the Hessian is another.
+                factor, exact = self._expected(z, ridge), False
+                step = -cho_solve(factor, gradient, check_finite=False)
             point, _ = self._lower(point, ridge, step, float(gradient @ step))
             y, z, value = point
             if not np.isfinite(value):
@@ -189,15 +199,17 @@ class LowerProblem:
 
     def _factor(self, z: np.ndarray, ridge: np.ndarray) -> tuple[Any, bool]:
         """The Cholesky factor of the Hessian, or of what the model has in its place."""
-        model, target = self.model, self.target
-        hessian = self._hessian(model.curvature(z, target), ridge)
+        hessian = self._hessian(self.model.curvature(z, self.target), ridge)
         try:
             return cho_factor(hessian, lower=True, check_finite=False), True
         except LinAlgError:
-            pass
+            return self._expected(z, ridge), False
+
+    def _expected(self, z: np.ndarray, ridge: np.ndarray) -> Any:
+        """The factor of what the model has in place of the Hessian."""
+        hessian = self._hessian(self.model.expected_curvature(z, self.target), ridge)
         try:
-            hessian = self._hessian(model.expected_curvature(z, target), ridge)
-            return cho_factor(hessian, lower=True, check_finite=False), False
+            return cho_factor(hessian, lower=True, check_finite=False)
         except LinAlgError:
             raise LowerError(
                 "its Hessian is singular to working precision: the penalty is too weak for "

@@ -25,6 +25,8 @@ from argrad.sklearn.criteria.lower import LowerError
 
 # A pull is stronger than its penalty if by more than this part of it, and of the largest pull.
 _DOUBT, _ROUNDING = 1e-10, 1e-13
+# What of a penalty rounding may be, where columns that depend on each other are to be told apart.
+_HIDDEN = 1e-4
 # A pivot so small, relative to its diagonal entry, is one of a singular matrix.
 SINGULAR = 1e-12
 # How many columns may enter at a time: this many, or this part of those that are in.
@@ -87,6 +89,9 @@ def minimise(quadratic: Quadratic, start: np.ndarray) -> np.ndarray:
             excess = np.where(sign == 0, np.abs(pulls) - bound, -np.inf)
             enter = np.flatnonzero(excess > 0)
             if not len(enter):
+                hidden = bound > (1.0 + _HIDDEN) * penalty
+                if hidden.any():
+                    _tell_apart(Q, mu, np.flatnonzero(hidden | (sign != 0)))
                 return w
             if len(enter) > _MANY and not swept:
                 swept = True
@@ -108,6 +113,12 @@ def minimise(quadratic: Quadratic, start: np.ndarray) -> np.ndarray:
         w[S] = _towards(w[S], aim, system, q[S], penalty[S])
         sign = np.sign(w)
     raise LowerError("the signs of its coefficients do not settle, its penalties are so small")
+
+
+def _tell_apart(Q: np.ndarray, mu: np.ndarray, W: np.ndarray) -> None:
+    """Raise where columns W depend on each other: their penalties alone say which are needed."""
+    if factorised(Q[np.ix_(W, W)] + np.diag(mu[W])) is None:
+        raise LowerError("rounding hides which columns it needs, its penalties are so small")
 
 
 def _swept(
