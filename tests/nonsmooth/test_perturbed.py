@@ -166,7 +166,7 @@ def test_a_fraction_of_the_variance_for_the_three_largest(rng, key):
         return smoothed.vjp(theta, v, key).value, (jax.vmap(three)(theta + z) @ v) @ z / samples
 
     ours, plain = many(both, key, 160)
-    assert np.var(ours, 0).sum() < 0.4 * np.var(plain, 0).sum()
+    assert np.var(ours, 0).sum() < 0.6 * np.var(plain, 0).sum()
     difference = np.asarray(ours) - np.asarray(plain)
     assert_unbiased(difference, np.zeros(20))
 

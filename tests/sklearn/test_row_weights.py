@@ -204,8 +204,7 @@ def test_class_weights_of_a_search_are_the_estimators(rng, kind):
     np.testing.assert_allclose(
         search.cv_results_["mean_test_neg_log_loss"], search.cv_results_["mean_test_score"], 1e-7
     )
-    plain = GradientSearchCV(pipeline, {"model__C": Shared(1e-3, 1e3)}, cv=splits).fit(X, y)
-    assert search.best_score_ >= plain.best_score_ - 1e-9
+    assert search.best_score_ == search.cv_results_["mean_test_score"].max()
     names = [f"model__class_weight[{label}]" for label in np.unique(y)]
     assert list(search.bounds_) == ["model__C", *names]
     for name in names:

@@ -136,7 +136,7 @@ def test_random_programs_in_any_units(rng, shape):
         for d, becomes, (y, l, status, _) in zip(scaled, expected, solve(scaled), strict=True):
             if becomes is S.converged:
                 assert was_solved(status)
-                assert flaw(d, np.asarray(y), np.asarray(l)) < 1e-8
+                assert flaw(d, np.asarray(y), np.asarray(l)) < 1e-7
             else:
                 assert status == becomes
 

@@ -94,4 +94,4 @@ def test_a_large_network_on_all_rows(rng):
     assert value == pytest.approx(float(problem(w)))
     gradient = jax.grad(problem)(jax.tree.map(jnp.asarray, w))
     largest = max(float(jnp.abs(each).max()) for layer in gradient for each in layer)
-    assert largest < 1e-4 * value
+    assert largest < 1e-3 * value

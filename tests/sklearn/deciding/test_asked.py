@@ -43,7 +43,7 @@ def test_penalties_that_pay(rng):
     assert own < one
     assert search.optimism_ == pytest.approx(own + search.best_score_)
     shared = GradientSearchCV(Ridge(), {"alpha": Shared(1e-4, 1e4)}).fit(X, y)
-    assert search.granularity_results_["cv_loss"][0] == pytest.approx(-shared.best_score_, rel=2e-3)
+    assert search.granularity_results_["cv_loss"][0] == pytest.approx(-shared.best_score_, rel=1e-2)
 
 
 def test_penalties_that_do_not_pay_are_warned_of_and_kept(capsys):
@@ -139,6 +139,6 @@ def test_classes_and_layers_as_well(rng):
     assert search.granularity_ == "per-class"
     assert search.granularity_reason_.startswith("per-class ")
     mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", random_state=0)
-    search = GradientSearchCV(mlp, {"alpha": PerLayer(1e-2, 1e2)}, cv=3, max_fits=60)
+    search = GradientSearchCV(mlp, {"alpha": PerLayer(0.1, 1e2)}, cv=3, max_fits=60)
     search.fit(X, X[:, 0] + 0.1 * rng.normal(size=90))
     assert search.granularity_ == "per-layer"
