@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,11 +76,14 @@ class LowerProblem:
         ridge = self.ridge(log_penalty)
         failed = LowerError("its objective is not finite anywhere near")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for point in self._by_value(starts, ridge):
+            points = self._by_value(starts, ridge)
+            # Where steps have a limit, those that go beyond are Newton's at first.
+            limited = type(self.model).longest is not Model.longest
+            for point, guarded in product(points, (False, True) if limited else (False,)):
                 if near is not None:
                     point = self._approach(point, ridge, lambda slope: near @ slope)
                 try:
-                    return self._newton(point, ridge)
+                    return self._newton(point, ridge, guarded)
                 except LowerError as failure:
                     failed = failure
         raise failed
@@ -129,15 +133,15 @@ class LowerProblem:
             trial = self._value(z + alpha * change, y + alpha * step, ridge)
         return _Point(y + alpha * step, z + alpha * change, trial), alpha
 
-    def _newton(self, point: _Point, ridge: np.ndarray) -> LowerSolution:
+    def _newton(self, point: _Point, ridge: np.ndarray, guarded: bool) -> LowerSolution:
+        """Newton's method; if `guarded` with the model's other curvature far from a solution."""
         y, z, value = point
         size = np.inf
         for _ in range(_STEPS):
             gradient = self.gradient(z, y, ridge)
             factor, exact = self._factor(z, ridge)
             step = -cho_solve(factor, gradient, check_finite=False)
-            if exact and self.model.longest(z, self.predictor(step)) < 1:
-                # Far from here the Hessian is another.
+            if guarded and exact and self.model.longest(z, self.predictor(step)) < 1:
                 factor, exact = self._expected(z, ridge), False
                 step = -cho_solve(factor, gradient, check_finite=False)
             point, _ = self._lower(point, ridge, step, float(gradient @ step))
