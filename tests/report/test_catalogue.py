@@ -61,7 +61,7 @@ def test_which_penalties_are_inverse(choice, rng):
     for value in (0.05, 20.0):
         fitted = estimator_of(choice).set_params(**{choice.parameter: value}).fit(X, y)
         # liblinear's penalty is on the intercept as well.
-        both = hasattr(fitted, "intercept_scaling") and choice.name.startswith("linear_sv")
+        both = choice.name.startswith("linear_sv")
         sizes.append(np.linalg.norm(np.append(fitted.coef_, fitted.intercept_ if both else 0.0)))
     assert (sizes[1] > sizes[0]) == choice.inverse
 

@@ -7,7 +7,7 @@ import scipy.optimize
 from sklearn.linear_model import HuberRegressor
 from sklearn.model_selection import KFold
 
-from argrad.sklearn import Shared
+from argrad.sklearn import GradientSearchCV, Shared
 from argrad.sklearn.criteria.criterion import Criterion
 from argrad.sklearn.models import model_of
 from argrad.sklearn.rows.folds import stack_folds
@@ -34,6 +34,12 @@ def minimum(X, y, alpha, epsilon):
     for _ in range(5):  # a line search may end too early where rows become outliers
         found = scipy.optimize.minimize(objective, found.x, **how)
     return found.x
+
+
+def test_targets_without_noise(rng):
+    X = rng.normal(size=(60, 3))
+    search = GradientSearchCV(HuberRegressor(), {"alpha": WIDE}, cv=3)
+    assert search.fit(X, X @ [1.0, 2.0, 3.0]).best_score_ > -1e-6
 
 
 def test_a_scale_far_below_that_of_the_target_is_found(rng):

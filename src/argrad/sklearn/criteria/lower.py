@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,16 +75,16 @@ class LowerProblem:
         ridge = self.ridge(log_penalty)
         failed = LowerError("its objective is not finite anywhere near")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            points = self._by_value(starts, ridge)
-            # Where steps have a limit, those that go beyond are Newton's at first.
+            # Only a model that limits steps can have any guarded.
             limited = type(self.model).longest is not Model.longest
-            for point, guarded in product(points, (False, True) if limited else (False,)):
+            for point in self._by_value(starts, ridge):
                 if near is not None:
                     point = self._approach(point, ridge, lambda slope: near @ slope)
-                try:
-                    return self._newton(point, ridge, guarded)
-                except LowerError as failure:
-                    failed = failure
+                for guarded in (False, True) if limited else (False,):
+                    try:
+                        return self._newton(point, ridge, guarded)
+                    except LowerError as failure:
+                        failed = failure
         raise failed
 
     def _by_value(self, starts: list[np.ndarray], ridge: np.ndarray) -> list[_Point]:
@@ -134,7 +133,7 @@ class LowerProblem:
         return _Point(y + alpha * step, z + alpha * change, trial), alpha
 
     def _newton(self, point: _Point, ridge: np.ndarray, guarded: bool) -> LowerSolution:
-        """Newton's method; if `guarded` with the model's other curvature far from a solution."""
+        """Newton's method; if `guarded` with its other curvature beyond the model's limit."""
         y, z, value = point
         size = np.inf
         for _ in range(_STEPS):

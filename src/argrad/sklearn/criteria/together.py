@@ -117,10 +117,10 @@ class Together:
         """Of folds that have one dense design in common."""
         return cls(Passes.of(model, folds, intercept))
 
-    def solve(self, log_penalty: np.ndarray, start: np.ndarray) -> Point:
+    def solve(self, log_penalty: np.ndarray, start: np.ndarray, steps: int = _STEPS) -> Point:
         """Minimise all of them for θ (d,) from W (p, k); LowerError without convergence."""
         penalty = self._penalty(log_penalty)
-        return self._newton(self.passes.at(start), penalty, _STEPS)
+        return self._newton(self.passes.at(start), penalty, steps)
 
     def first(self, log_penalty: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Where to start from when nothing is known: the solutions for a part of the rows."""
@@ -132,11 +132,11 @@ class Together:
         part = Together(self.passes.part(rows))
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                point = part._newton(part.passes.at(start), part._penalty(log_penalty), _FEW)
+                W = part.solve(log_penalty, start, _FEW).W
         except LowerError:
             return start
         self._hessians = part._hessians  # weights were scaled to the same total
-        return point.W
+        return W
 
     def adjoint(self, log_penalty: np.ndarray, point: Point) -> np.ndarray:
         """∂ validation loss/∂θ (d, k) of each fold."""
